@@ -1,0 +1,79 @@
+"""Build the candidates, judge them at two borders, publish what may be seen.
+
+Runs once a night: as soon as every source has landed, or at the fixed hour with what has.
+
+**When it fails:** read the failed task's log, mend the cause, clear the task. A border that does not hold
+is not a crash: it is a verdict, the last good mart stays and the run fails at `publish` to be seen.
+**Who is hurt:** readers keep the last published version of every month.
+**Clear or run anew:** clear when the code or the contracts were mended; run anew when sources landed since.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from airflow.sdk import DAG, Asset, AssetAll, task
+from airflow.timetables.assets import AssetOrTimeSchedule
+from airflow.timetables.trigger import CronTriggerTimetable
+
+from avoir_airflow import (
+    TASK_DEFAULTS,
+    announce_failure,
+    as_of_of,
+    dbt_task_group,
+    scheduled,
+    settings,
+    sources,
+)
+
+LANDED = AssetAll(*(Asset(name=source.name, uri=f"avoir://sources/{source.name}") for source in sources()))
+
+with DAG(
+    dag_id="build_mart",
+    description="dbt build between two borders, then publication per vendor and month",
+    schedule=scheduled(
+        AssetOrTimeSchedule(
+            timetable=CronTriggerTimetable(settings().build_at, timezone=settings().timezone), assets=LANDED
+        ),
+        otherwise=LANDED,
+    ),
+    start_date=datetime.fromisoformat("2025-01-01T00:00:00+00:00"),
+    catchup=False,
+    max_active_runs=1,
+    default_args=TASK_DEFAULTS,
+    on_failure_callback=announce_failure,
+    dagrun_timeout=timedelta(hours=4),
+    tags=["mart"],
+    doc_md=__doc__,
+) as dag:
+
+    @task
+    def load_contracts(**context: object) -> str:
+        """Validate the contract files and load the good ones; returns the run's instant for the models."""
+        from avoir.running import load_contract_files
+
+        return load_contract_files(settings(), as_of=as_of_of(context))
+
+    @task
+    def check_raw(**context: object) -> bool:
+        """Judge what landed at the first border; a verdict, never a crash."""
+        from avoir.checking import check_border
+
+        return check_border(settings(), "raw", run_id=str(context["run_id"]))
+
+    @task
+    def check_mart(**context: object) -> bool:
+        """Judge the candidates at the second border: shape, arithmetic, reconciliation."""
+        from avoir.checking import check_border
+
+        return check_border(settings(), "mart", run_id=str(context["run_id"]))
+
+    @task(outlets=[Asset(name="mart", uri="avoir://mart")])
+    def publish(**context: object) -> dict[str, int]:
+        """Publish in one transaction what both borders let through; fails when they blocked it."""
+        from avoir.publishing import publish_candidates
+
+        return publish_candidates(settings(), as_of=as_of_of(context), run_id=str(context["run_id"]))
+
+    loaded = load_contracts()
+    [loaded, check_raw()] >> dbt_task_group(as_of=loaded) >> check_mart() >> publish()

@@ -1,0 +1,22 @@
+{#-
+    Columns of a raw row that prove where it came from, and its rank among the versions of its record:
+    1 is the newest by the vendor's own update instant, then by batch and row.
+-#}
+{% macro evidence_columns() -%}
+    _source_name as source_name,
+    _batch_id as batch_id,
+    _source_file_id as source_file_id,
+    _source_row as source_row
+{%- endmacro %}
+
+{% macro version_rank(key, updated) -%}
+    row_number() over (
+        partition by _source_name, {{ key }}
+        order by {{ updated }} desc, _batch_id desc, _source_row desc
+    ) as version_rank
+{%- endmacro %}
+
+{#- ServiceNow gives 'YYYY-MM-DD HH:MM:SS' in UTC, and an empty text for nothing. -#}
+{% macro servicenow_us(column) -%}
+    {{ to_us("cast(nullif(" ~ column ~ ", '') || '+00' as timestamptz)") }}
+{%- endmacro %}

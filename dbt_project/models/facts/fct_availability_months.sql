@@ -1,0 +1,316 @@
+with months as (
+
+    select * from {{ ref('contract_months') }}
+
+),
+
+clauses as (
+
+    select * from {{ ref('current_clauses') }}
+    where indicator = 'availability'
+
+),
+
+keys as (
+
+    select * from {{ ref('service_terms') }}
+
+),
+
+intervals as (
+
+    select * from {{ ref('int_probe_intervals') }}
+
+),
+
+outages as (
+
+    select * from {{ ref('stg_servicenow__outages') }}
+
+),
+
+published as (
+
+    select * from {{ ref('stg_upptime__published') }}
+
+),
+
+periods as (
+
+    select
+        clauses.clause_id,
+        clauses.service_id,
+        clauses.contract_version_id,
+        clauses.contract_id,
+        clauses.vendor_id,
+        clauses.objective_value,
+        clauses.objective_operator,
+        clauses.unknown_policy,
+        clauses.maintenance_notice_seconds * 1000000 as notice_us,
+        clauses.probe_interval_seconds * 1500000 as tolerance_us,
+        months.month_date,
+        months.is_complete,
+        months.period_from_us,
+        least(months.period_to_us, {{ as_of_us() }}) as period_to_us
+    from clauses
+    inner join months on clauses.contract_version_id = months.contract_version_id
+    where months.period_from_us < {{ as_of_us() }}
+
+),
+
+monitored as (
+
+    select
+        periods.contract_version_id,
+        periods.clause_id,
+        periods.month_date,
+        periods.period_from_us,
+        periods.period_to_us,
+        periods.tolerance_us,
+        keys.source_name,
+        keys.key_value as monitor
+    from periods
+    inner join keys
+        on
+            periods.contract_version_id = keys.contract_version_id
+            and periods.service_id = keys.service_id
+            and keys.key_kind = 'monitor'
+
+),
+
+probed as (
+
+    select
+        monitored.*,
+        intervals.from_us,
+        least(
+            coalesce(intervals.to_us, monitored.period_to_us), intervals.from_us + monitored.tolerance_us
+        ) as held_to_us,
+        coalesce(intervals.to_us, monitored.period_to_us) as next_us,
+        intervals.is_first,
+        intervals.is_up
+    from monitored
+    inner join intervals
+        on
+            monitored.source_name = intervals.source_name
+            and monitored.monitor = intervals.monitor
+            and intervals.from_us < monitored.period_to_us
+
+),
+
+states as (
+
+    select contract_version_id, clause_id, month_date, period_from_us, period_to_us,
+        'down' as state, from_us as state_from_us, held_to_us as state_to_us
+    from probed
+    where not is_up
+    union all
+    -- Between the tolerance and the next sample nobody looked.
+    select contract_version_id, clause_id, month_date, period_from_us, period_to_us,
+        'unknown' as state, held_to_us as state_from_us, next_us as state_to_us
+    from probed
+    where next_us > held_to_us
+    union all
+    select contract_version_id, clause_id, month_date, period_from_us, period_to_us,
+        'unknown' as state, period_from_us as state_from_us, from_us as state_to_us
+    from probed
+    where is_first
+    union all
+    -- A monitor that never spoke is unknown throughout.
+    select monitored.contract_version_id, monitored.clause_id, monitored.month_date,
+        monitored.period_from_us, monitored.period_to_us,
+        'unknown' as state, monitored.period_from_us as state_from_us, monitored.period_to_us as state_to_us
+    from monitored
+    left join intervals
+        on monitored.source_name = intervals.source_name and monitored.monitor = intervals.monitor
+    where intervals.monitor is null
+    union all
+    -- Planned work leaves both sides of the ratio, inside its window and only with notice in due time.
+    select periods.contract_version_id, periods.clause_id, periods.month_date,
+        periods.period_from_us, periods.period_to_us,
+        'maintenance' as state, outages.begin_us as state_from_us, outages.end_us as state_to_us
+    from periods
+    inner join keys
+        on
+            periods.contract_version_id = keys.contract_version_id
+            and periods.service_id = keys.service_id
+            and keys.key_kind = 'maintenance'
+    inner join outages
+        on keys.source_name = outages.source_name and keys.key_value = outages.service_key
+    where
+        outages.outage_kind = 'planned'
+        and periods.notice_us is not null
+        and outages.announced_us <= outages.begin_us - periods.notice_us
+
+),
+
+clipped as (
+
+    select
+        contract_version_id,
+        clause_id,
+        month_date,
+        state,
+        greatest(state_from_us, period_from_us) as from_us,
+        least(state_to_us, period_to_us) as to_us
+    from states
+    where greatest(state_from_us, period_from_us) < least(state_to_us, period_to_us)
+
+),
+
+edges as (
+
+    select contract_version_id, clause_id, month_date, from_us as at_us,
+        case when state = 'maintenance' then 1 else 0 end as maintenance_step,
+        case when state = 'down' then 1 else 0 end as down_step,
+        case when state = 'unknown' then 1 else 0 end as unknown_step
+    from clipped
+    union all
+    select contract_version_id, clause_id, month_date, to_us as at_us,
+        case when state = 'maintenance' then -1 else 0 end as maintenance_step,
+        case when state = 'down' then -1 else 0 end as down_step,
+        case when state = 'unknown' then -1 else 0 end as unknown_step
+    from clipped
+
+),
+
+stepped as (
+
+    select
+        contract_version_id,
+        clause_id,
+        month_date,
+        at_us,
+        sum(maintenance_step) as maintenance_step,
+        sum(down_step) as down_step,
+        sum(unknown_step) as unknown_step
+    from edges
+    group by contract_version_id, clause_id, month_date, at_us
+
+),
+
+swept as (
+
+    -- A sweep over all edges: overlapping outages count once, planned work before down before unknown.
+    select
+        contract_version_id,
+        clause_id,
+        month_date,
+        at_us,
+        lead(at_us) over (partition by contract_version_id, clause_id, month_date order by at_us) as next_us,
+        sum(maintenance_step) over (
+            partition by contract_version_id, clause_id, month_date order by at_us
+        ) as maintenance_depth,
+        sum(down_step) over (partition by contract_version_id, clause_id, month_date order by at_us) as down_depth,
+        sum(unknown_step) over (
+            partition by contract_version_id, clause_id, month_date order by at_us
+        ) as unknown_depth
+    from stepped
+
+),
+
+summed as (
+
+    select
+        contract_version_id,
+        clause_id,
+        month_date,
+        sum(case when maintenance_depth > 0 then next_us - at_us else 0 end) as maintenance_us,
+        sum(case when maintenance_depth = 0 and down_depth > 0 then next_us - at_us else 0 end) as down_us,
+        sum(
+            case when maintenance_depth = 0 and down_depth = 0 and unknown_depth > 0 then next_us - at_us else 0 end
+        ) as unknown_us
+    from swept
+    group by contract_version_id, clause_id, month_date
+
+),
+
+measured as (
+
+    select
+        periods.*,
+        cast(periods.period_to_us - periods.period_from_us as bigint) as month_us,
+        cast(coalesce(summed.maintenance_us, 0) as bigint) as maintenance_us,
+        cast(coalesce(summed.down_us, 0) as bigint) as down_us,
+        cast(coalesce(summed.unknown_us, 0) as bigint) as unknown_us
+    from periods
+    left join summed
+        on
+            periods.contract_version_id = summed.contract_version_id
+            and periods.clause_id = summed.clause_id
+            and periods.month_date = summed.month_date
+
+),
+
+scoped as (
+
+    select
+        *,
+        month_us - maintenance_us - case when unknown_policy = 'exclude' then unknown_us else 0 end as in_scope_us,
+        down_us + case when unknown_policy = 'down' then unknown_us else 0 end as downtime_us
+    from measured
+
+),
+
+reported as (
+
+    -- What the vendor's own monitor publishes about itself stands beside what was measured.
+    select
+        monitored.contract_version_id,
+        monitored.clause_id,
+        monitored.month_date,
+        avg(published.uptime_pct) as vendor_reported_pct
+    from monitored
+    inner join published
+        on monitored.source_name = published.source_name and monitored.monitor = published.monitor
+    group by monitored.contract_version_id, monitored.clause_id, monitored.month_date
+
+),
+
+judged as (
+
+    select
+        md5(scoped.contract_version_id || '|' || scoped.clause_id || '|' || scoped.month_date) as availability_id,
+        scoped.contract_version_id,
+        scoped.contract_id,
+        scoped.vendor_id,
+        scoped.service_id,
+        scoped.clause_id,
+        scoped.month_date,
+        scoped.is_complete,
+        scoped.unknown_policy,
+        scoped.month_us / 1000000.0 as month_seconds,
+        scoped.maintenance_us / 1000000.0 as maintenance_seconds,
+        scoped.unknown_us / 1000000.0 as unknown_seconds,
+        scoped.in_scope_us,
+        scoped.downtime_us,
+        scoped.in_scope_us / 1000000.0 as in_scope_seconds,
+        scoped.downtime_us / 1000000.0 as downtime_seconds,
+        scoped.objective_value as objective_pct,
+        -- A ratio for people to read; the judgement below never looks at it.
+        round(100 * (1 - cast(scoped.downtime_us as numeric) / nullif(scoped.in_scope_us, 0)), 6) as availability_pct,
+        round(
+            100 * (1 - cast(scoped.unknown_us as numeric) / nullif(scoped.month_us - scoped.maintenance_us, 0)), 6
+        ) as coverage_pct,
+        reported.vendor_reported_pct,
+        case
+            when scoped.in_scope_us = 0 then 'no_data'
+            when
+                cast(scoped.downtime_us as numeric) * 100 > (100 - scoped.objective_value) * scoped.in_scope_us
+                then 'breached'
+            when
+                scoped.objective_operator = '>'
+                and cast(scoped.downtime_us as numeric) * 100 = (100 - scoped.objective_value) * scoped.in_scope_us
+                then 'breached'
+            else 'met'
+        end as outcome
+    from scoped
+    left join reported
+        on
+            scoped.contract_version_id = reported.contract_version_id
+            and scoped.clause_id = reported.clause_id
+            and scoped.month_date = reported.month_date
+
+)
+
+select * from judged

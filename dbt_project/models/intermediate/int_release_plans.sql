@@ -1,0 +1,115 @@
+with releases as (
+
+    select * from {{ ref('stg_servicenow__releases') }}
+
+),
+
+changes as (
+
+    select * from {{ ref('stg_servicenow__field_changes') }}
+    where table_name = 'rm_release' and changed_us < {{ as_of_us() }}
+
+),
+
+replans as (
+
+    select
+        source_name,
+        record_key as release_key,
+        changed_us as requested_us,
+        change_key,
+        cast(null as bigint) as first_due_us,
+        {{ servicenow_us('new_value') }} as due_us,
+        row_number() over (partition by source_name, record_key order by changed_us, change_key) as plan_no
+    from changes
+    where field = 'end_date'
+
+),
+
+first_replans as (
+
+    select
+        source_name,
+        record_key as release_key,
+        {{ servicenow_us('old_value') }} as original_due_us,
+        row_number() over (partition by source_name, record_key order by changed_us, change_key) as plan_no
+    from changes
+    where field = 'end_date'
+
+),
+
+plans as (
+
+    -- Version 0 is the date the release was created with: the old value of the first replan, else the present one.
+    select
+        releases.source_name,
+        releases.release_key,
+        0 as plan_no,
+        releases.planned_us as requested_us,
+        coalesce(first_replans.original_due_us, releases.due_us) as due_us
+    from releases
+    left join first_replans
+        on
+            releases.source_name = first_replans.source_name
+            and releases.release_key = first_replans.release_key
+            and first_replans.plan_no = 1
+    union all
+    select
+        source_name,
+        release_key,
+        plan_no,
+        requested_us,
+        due_us
+    from replans
+
+),
+
+followed as (
+
+    select
+        *,
+        lead(requested_us) over (partition by source_name, release_key order by plan_no) as next_requested_us
+    from plans
+
+),
+
+approvals as (
+
+    select
+        followed.source_name,
+        followed.release_key,
+        followed.plan_no,
+        min(changes.changed_us) as approved_us
+    from followed
+    inner join changes
+        on
+            followed.source_name = changes.source_name
+            and followed.release_key = changes.record_key
+            and changes.field = 'approval'
+            and changes.new_value = 'approved'
+            and changes.changed_us >= followed.requested_us
+            and (followed.next_requested_us is null or changes.changed_us < followed.next_requested_us)
+    group by followed.source_name, followed.release_key, followed.plan_no
+
+),
+
+approved as (
+
+    select
+        followed.source_name,
+        followed.release_key,
+        followed.plan_no,
+        followed.requested_us,
+        followed.due_us,
+        approvals.approved_us,
+        approvals.approved_us is not null as is_approved
+    from followed
+    left join approvals
+        on
+            followed.source_name = approvals.source_name
+            and followed.release_key = approvals.release_key
+            and followed.plan_no = approvals.plan_no
+
+)
+
+select * from approved

@@ -1,0 +1,76 @@
+with incidents as (
+
+    select * from {{ ref('stg_servicenow__incidents') }}
+
+),
+
+log_events as (
+
+    select * from {{ ref('stg_incident_log__events') }}
+
+),
+
+first_groups as (
+
+    -- A ticket of the exported log belongs to the first group it was ever assigned to.
+    select
+        source_name,
+        ticket_key,
+        assignment_group,
+        row_number() over (
+            partition by source_name, ticket_key order by changed_us, change_sequence
+        ) as group_rank
+    from log_events
+    where assignment_group is not null
+
+),
+
+logged as (
+
+    select
+        log_events.source_name,
+        log_events.ticket_key,
+        min(log_events.opened_us) as opened_us,
+        max(log_events.resolved_us) as resolved_us
+    from log_events
+    group by log_events.source_name, log_events.ticket_key
+
+),
+
+united as (
+
+    select
+        source_name,
+        ticket_key,
+        ticket_number,
+        service_key,
+        opened_us,
+        resolved_us
+    from incidents
+    union all
+    select
+        logged.source_name,
+        logged.ticket_key,
+        logged.ticket_key as ticket_number,
+        first_groups.assignment_group as service_key,
+        logged.opened_us,
+        logged.resolved_us
+    from logged
+    left join first_groups
+        on
+            logged.source_name = first_groups.source_name
+            and logged.ticket_key = first_groups.ticket_key
+            and first_groups.group_rank = 1
+
+),
+
+identified as (
+
+    select
+        source_name || ':' || ticket_key as ticket_id,
+        *
+    from united
+
+)
+
+select * from identified

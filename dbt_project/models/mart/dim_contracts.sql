@@ -1,0 +1,26 @@
+with versions as (
+
+    select * from {{ source('reference', 'contract_versions') }}
+    where superseded_at is null
+
+),
+
+described as (
+
+    select
+        contract_version_id,
+        contract_id,
+        contract_name,
+        vendor_id,
+        version_no,
+        valid_from,
+        valid_to,
+        timezone,
+        currency,
+        document_sha256,
+        file_path
+    from versions
+
+)
+
+select * from described

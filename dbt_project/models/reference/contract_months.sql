@@ -1,0 +1,60 @@
+with terms as (
+
+    select * from {{ ref('contract_terms') }}
+
+),
+
+months as (
+
+    -- One row per month that any contract was in force, up to the month of as_of.
+    select
+        cast(month_start as date) as month_date,
+        cast(month_start + interval '1 month' as date) as next_month_date
+    from generate_series(
+        (select cast(date_trunc('month', min(valid_from)) as timestamp) from terms),
+        cast(date_trunc('month', cast('{{ var("as_of") }}' as timestamptz) at time zone 'UTC') as timestamp),
+        interval '1 month'
+    ) as month_start
+
+),
+
+clipped as (
+
+    select
+        terms.contract_version_id,
+        terms.contract_id,
+        terms.vendor_id,
+        terms.timezone,
+        terms.currency,
+        terms.minor_units,
+        months.month_date,
+        greatest(terms.valid_from, months.month_date) as period_from_date,
+        least(terms.valid_to, months.next_month_date) as period_to_date
+    from terms
+    inner join months
+        on terms.valid_from < months.next_month_date
+        and terms.valid_to > months.month_date
+
+),
+
+bounded as (
+
+    select
+        *,
+        {{ local_midnight_us('period_from_date', 'timezone') }} as period_from_us,
+        {{ local_midnight_us('period_to_date', 'timezone') }} as period_to_us,
+        {{ local_midnight_us('cast(month_date + interval \'1 month\' as date)', 'timezone') }} as month_end_us
+    from clipped
+
+),
+
+judged as (
+
+    select
+        *,
+        month_end_us <= {{ as_of_us() }} as is_complete
+    from bounded
+
+)
+
+select * from judged

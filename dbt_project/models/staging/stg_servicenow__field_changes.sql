@@ -1,0 +1,28 @@
+with source as (
+
+    select
+        *,
+        {{ version_rank('sys_id', 'sys_created_on') }}
+    from {{ source('raw_servicenow', 'sys_audit') }}
+
+),
+
+renamed as (
+
+    select
+        {{ evidence_columns() }},
+        sys_id as change_key,
+        tablename as table_name,
+        documentkey as record_key,
+        fieldname as field,
+        oldvalue as old_value,
+        newvalue as new_value,
+        user_name as changed_by,
+        record_checkpoint as change_sequence,
+        {{ servicenow_us('sys_created_on') }} as changed_us
+    from source
+    where version_rank = 1
+
+)
+
+select * from renamed

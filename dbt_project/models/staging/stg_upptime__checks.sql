@@ -1,0 +1,18 @@
+with source as (
+
+    select * from {{ source('raw_upptime', 'checks') }}
+
+),
+
+renamed as (
+
+    select
+        {{ evidence_columns() }},
+        slug as monitor,
+        {{ to_us('cast(checked_at as timestamptz)') }} as sampled_us,
+        status <> 'down' as is_up
+    from source
+
+)
+
+select * from renamed

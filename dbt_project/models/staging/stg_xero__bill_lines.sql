@@ -1,0 +1,25 @@
+with source as (
+
+    select
+        *,
+        {{ version_rank('line_item_id', '_batch_id') }}
+    from {{ source('raw_xero', 'invoice_line_items') }}
+
+),
+
+renamed as (
+
+    select
+        {{ evidence_columns() }},
+        invoice_id as document_id,
+        line_item_id as line_key,
+        nullif(account_code, '') as item_key,
+        description,
+        cast(nullif(line_amount, '') as numeric) as line_amount,
+        cast(nullif(tax_amount, '') as numeric) as tax_amount
+    from source
+    where version_rank = 1
+
+)
+
+select * from renamed

@@ -1,0 +1,30 @@
+with source as (
+
+    select
+        *,
+        {{ version_rank('invoice_id', '_batch_id') }}
+    from {{ source('raw_xero', 'invoices') }}
+
+),
+
+renamed as (
+
+    select
+        {{ evidence_columns() }},
+        invoice_id as document_id,
+        invoice_number,
+        contact_id as seller_key,
+        currency_code as currency,
+        status,
+        cast(date as date) as issue_date,
+        cast(sub_total as numeric) as net_amount
+    from source
+    where
+        version_rank = 1
+        -- ACCREC is what the company bills others; a voided, deleted or draft bill is no bill.
+        and type = 'ACCPAY'
+        and status in ('AUTHORISED', 'PAID')
+
+)
+
+select * from renamed

@@ -1,0 +1,50 @@
+"""What every candidate month must satisfy before a reader may see it."""
+
+import great_expectations.expectations as gxe
+
+from avoir.checking import Suite
+
+SUITE = Suite(
+    border="mart",
+    table="candidate.mart_vendor_month",
+    checks=[
+        gxe.ExpectTableRowCountToBeBetween(
+            min_value=1, meta={"why": "an empty mart is a failed build, never a month without vendors"}
+        ),
+        gxe.ExpectColumnValuesToBeBetween(
+            column="credit_amount", min_value=0, meta={"why": "a service credit is what the vendor owes, never less than nothing"}
+        ),
+        gxe.ExpectColumnValuesToBeBetween(
+            column="availability_pct", min_value=0, max_value=100, meta={"why": "a share of time lies between nothing and all of it"}
+        ),
+        gxe.UnexpectedRowsExpectation(
+            description="time adds up",
+            unexpected_rows_query="""
+                select vendor_id, month_date, downtime_seconds, in_scope_seconds, month_seconds from {batch}
+                where downtime_seconds > in_scope_seconds or in_scope_seconds > month_seconds
+            """,
+            meta={"why": "downtime lies inside the time in scope, which lies inside the month"},
+        ),
+        gxe.UnexpectedRowsExpectation(
+            description="every ticket clock has one outcome",
+            unexpected_rows_query="""
+                select vendor_id, month_date from {batch}
+                where ticket_clock_count <> ticket_met_count + ticket_breached_count + ticket_running_count
+            """,
+            meta={"why": "a clock that is neither met, breached nor running was lost on the way"},
+        ),
+        gxe.UnexpectedRowsExpectation(
+            description="credits equal the penalty lines",
+            unexpected_rows_query="""
+                select m.vendor_id, m.month_date, m.currency, m.credit_amount, l.credit_amount as lines_amount
+                from {batch} m
+                left join (
+                    select vendor_id, month_date, currency, sum(credit_amount) as credit_amount
+                    from penalties.fct_penalty_lines group by vendor_id, month_date, currency
+                ) l on m.vendor_id = l.vendor_id and m.month_date = l.month_date and m.currency = l.currency
+                where m.credit_amount <> coalesce(l.credit_amount, 0)
+            """,
+            meta={"why": "finance books the lines, management reads the month: they must be one number"},
+        ),
+    ],
+)

@@ -1,0 +1,5 @@
+"""``python -m avoir`` is the ``avoir`` command."""
+
+from avoir.cli import main
+
+main()

@@ -1,0 +1,80 @@
+"""Runs dbt: the manifest that Airflow draws from, a whole build outside Airflow, the docs.
+
+dbt runs as its own process, so that its logging, its signal handlers and its memory stay there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+
+class ModellingError(RuntimeError):
+    """dbt ended with an error; the message carries the end of its log."""
+
+
+def run_dbt(
+    arguments: Sequence[str], *, project: Path, environment: Mapping[str, str], echo: bool = False
+) -> str:
+    """Run one dbt command and return what it printed.
+
+    Raises:
+        ModellingError: dbt failed.
+    """
+    executable = shutil.which("dbt", path=str(Path(sys.executable).parent)) or "dbt"
+    process = subprocess.Popen(
+        [executable, "--no-use-colors", *arguments, "--project-dir", str(project)],
+        env=dict(environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    lines = []
+    assert process.stdout is not None
+    for line in process.stdout:
+        lines.append(line)
+        if echo:
+            print(line, end="", flush=True)
+    if process.wait() != 0:
+        raise ModellingError(f"dbt {arguments[0]} failed:\n" + "".join(lines[-60:]))
+    return "".join(lines)
+
+
+def parse_project(project: Path, environment: Mapping[str, str]) -> Path:
+    """Make the manifest unless it already stands for the project's present files; returns its path."""
+    target = Path(environment["DBT_TARGET_PATH"])
+    manifest, stamp = target / "manifest.json", target / "manifest.sha256"
+    digest = project_sha256(project)
+    if not (manifest.exists() and stamp.exists() and stamp.read_text() == digest):
+        run_dbt(["parse", "--no-partial-parse"], project=project, environment=environment)
+        stamp.write_text(digest)
+    return manifest
+
+
+def build_project(
+    project: Path,
+    environment: Mapping[str, str],
+    *,
+    as_of: datetime,
+    arguments: Sequence[str] = (),
+    echo: bool = False,
+) -> str:
+    """One ``dbt build`` of the whole project for an instant; unit tests belong to the test suite."""
+    variables = json.dumps({"as_of": as_of.isoformat()})
+    command = ["build", "--exclude-resource-type", "unit_test", "--vars", variables, *arguments]
+    return run_dbt(command, project=project, environment=environment, echo=echo)
+
+
+def project_sha256(project: Path) -> str:
+    """Hash of every file of the dbt project that can change what it builds."""
+    digest = hashlib.sha256()
+    for path in sorted(project.rglob("*")):
+        if path.suffix in {".sql", ".yml", ".md"} and "target" not in path.parts:
+            digest.update(str(path.relative_to(project)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()

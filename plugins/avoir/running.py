@@ -1,0 +1,91 @@
+"""The steps of a night, as functions: load one source, load the contracts, build the candidates.
+
+Airflow's tasks call these; so does the command line, so that what is tested is what runs at night.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+
+from avoir.contracts.loading import load_contracts
+from avoir.loading import load_window, next_window
+from avoir.modelling import build_project
+from avoir.services import surroundings_of
+from avoir.settings import Settings
+from avoir.sources import SourceConnection, read_sources
+
+# Calendars reach this far past the instant of a run, for what is due later.
+CALENDAR_AHEAD = timedelta(days=400)
+
+
+class RunError(RuntimeError):
+    """A step of the run could not be done; the message says what to change."""
+
+
+def find_source(settings: Settings, name: str, environment: Mapping[str, str] | None = None) -> SourceConnection:
+    """The source of that name in the profile's sources file.
+
+    Raises:
+        RunError: no such source; the message lists those there are.
+    """
+    sources = read_sources(settings.sources_file, os.environ if environment is None else environment)
+    for source in sources:
+        if source.name == name:
+            return source
+    known = ", ".join(source.name for source in sources)
+    raise RunError(f"{settings.sources_file} has no source {name!r}; it has {known}.")
+
+
+def load_source(
+    settings: Settings, name: str, *, as_of: datetime, dag_run_id: str | None = None
+) -> dict[str, int]:
+    """Land the next window of one source, up to ``as_of``; returns counts of rows.
+
+    A window already landed is read again over the system's overlap and lands nothing twice.
+    """
+    here = surroundings_of(settings)
+    source = find_source(settings, name, here.environment)
+    with here.warehouse.connect("avoir_loader") as connection:
+        window = next_window(connection, source, as_of)
+        if window is None:
+            return {"read": 0, "landed": 0, "duplicate": 0, "rejected": 0}
+        report = load_window(connection, source, window, dag_run_id=dag_run_id)
+    return {
+        "read": report.rows_read,
+        "landed": report.rows_landed,
+        "duplicate": report.rows_duplicate,
+        "rejected": report.rows_rejected,
+    }
+
+
+def load_contract_files(settings: Settings, *, as_of: datetime) -> str:
+    """Validate and load the contract files; bad ones are refused, the others load. Returns ``as_of``.
+
+    Raises:
+        RunError: not one contract could be loaded.
+    """
+    here = surroundings_of(settings)
+    with here.warehouse.connect("avoir_transformer") as connection:
+        first = connection.execute("select least(min(valid_from), %s) from reference.contract_versions", (as_of.date(),))
+        found = first.fetchone()
+        days_from = min(found[0] if found and found[0] else as_of.date(), date(as_of.year - 2, 1, 1))
+        report = load_contracts(
+            connection,
+            settings.contracts_dir,
+            as_of=as_of,
+            days_from=days_from,
+            days_to=(as_of + CALENDAR_AHEAD).date(),
+        )
+    for problem in report.problems:
+        print(problem)
+    if report.problems and not report.loaded:
+        raise RunError(f"no contract under {settings.contracts_dir} could be loaded.")
+    return as_of.isoformat()
+
+
+def build(settings: Settings, *, as_of: datetime, echo: bool = False) -> None:
+    """``dbt build`` of the candidates outside Airflow."""
+    here = surroundings_of(settings)
+    build_project(settings.checkout / "dbt_project", here.environment, as_of=as_of, echo=echo)

@@ -1,0 +1,39 @@
+-- Who sees what since when, and what the gate said. Tables of this file are never dropped.
+set local role avoir_transformer;
+
+create table if not exists mart.publication_log (
+    publication_no bigint generated always as identity primary key,
+    run_id text not null,
+    as_of timestamptz not null,
+    vendor_id text not null,
+    month_date date not null,
+    currency text not null,
+    verdict text not null check (verdict in ('published', 'unchanged', 'held', 'blocked', 'closed')),
+    reason text not null,
+    version_id text,
+    recorded_at timestamptz not null default now()
+);
+create index if not exists publication_log_month on mart.publication_log (vendor_id, month_date);
+comment on table mart.publication_log is
+'One row per run, vendor, month and currency: what the gate decided about the candidate, and why.';
+
+create table if not exists checks.verdicts (
+    verdict_no bigint generated always as identity primary key,
+    run_id text not null,
+    border text not null check (border in ('raw', 'mart')),
+    table_name text not null,
+    check_name text not null,
+    column_name text,
+    why text not null,
+    success boolean not null,
+    observed text,
+    vendor_id text,
+    month_date date,
+    sample jsonb,
+    recorded_at timestamptz not null default now()
+);
+create index if not exists verdicts_run on checks.verdicts (run_id, border);
+comment on table checks.verdicts is
+'One row per run, border and check: whether it held, what was observed, and a sample of rows when it did not.';
+
+reset role;

@@ -1,0 +1,95 @@
+"""What the DAG files share: defaults, schedules, the run's instant and the dbt task group.
+
+This package knows Airflow so that ``avoir`` does not have to. Nothing heavy is imported at parse time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+from avoir.settings import Settings
+from avoir.sources import SourceConnection, read_sources
+
+LOAD_AT = "0 2 * * *"
+
+TASK_DEFAULTS: dict[str, Any] = {
+    "owner": "avoir",
+    "retries": 3,
+    "retry_delay": timedelta(seconds=10),
+    "retry_exponential_backoff": True,
+    "max_retry_delay": timedelta(minutes=10),
+    "execution_timeout": timedelta(hours=2),
+}
+
+
+@cache
+def settings() -> Settings:
+    """Settings of the profile this Airflow belongs to."""
+    return Settings.from_environment()
+
+
+@cache
+def sources() -> tuple[SourceConnection, ...]:
+    """Every source of the profile's sources file, in its order."""
+    return tuple(read_sources(settings().sources_file, os.environ))
+
+
+def scheduled(schedule: Any, *, otherwise: Any = None) -> Any:
+    """The nightly schedule, or ``otherwise`` where a person triggers the runs (``AVOIR_SCHEDULE=off``)."""
+    return otherwise if os.environ.get("AVOIR_SCHEDULE", "on") == "off" else schedule
+
+
+def as_of_of(context: Mapping[str, Any]) -> datetime:
+    """The instant a run believes in: ``AVOIR_AS_OF``, else the end of its interval, else when it was due."""
+    believed = settings().as_of
+    if believed is not None:
+        return believed
+    run = context["dag_run"]
+    instant: datetime = run.data_interval_end or run.run_after
+    return instant
+
+
+def announce_failure(context: Mapping[str, Any]) -> None:
+    """Append a failed run to ``run/failures.jsonl``, which ``avoir status`` shows."""
+    run = context["dag_run"]
+    line = {"dag_id": run.dag_id, "run_id": run.run_id, "reason": str(context.get("reason") or "task failed")}
+    path = settings().profile_home / "run" / "failures.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def dbt_task_group(*, as_of: Any) -> Any:
+    """One ``dbt build``, seen per model: Cosmos in watcher mode, drawn from the manifest made beforehand."""
+    from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
+    from cosmos.constants import ExecutionMode, LoadMode, TestBehavior
+
+    project = settings().checkout / "dbt_project"
+    manifest = settings().profile_home / "dbt_target" / "manifest.json"
+    if not manifest.exists():
+        raise FileNotFoundError(f"{manifest} is missing; `avoir dbt parse` makes it.")
+    return DbtTaskGroup(
+        group_id="dbt",
+        project_config=ProjectConfig(
+            dbt_project_path=project, manifest_path=manifest, install_dbt_deps=False
+        ),
+        profile_config=ProfileConfig(
+            profile_name="avoir", target_name="warehouse", profiles_yml_filepath=project / "profiles.yml"
+        ),
+        execution_config=ExecutionConfig(execution_mode=ExecutionMode.WATCHER),
+        render_config=RenderConfig(
+            load_method=LoadMode.DBT_MANIFEST, test_behavior=TestBehavior.NONE, emit_datasets=False
+        ),
+        operator_args={
+            "vars": {"as_of": as_of},
+            "install_deps": False,
+            "deferrable": False,
+            "dbt_cmd_global_flags": ["--no-partial-parse"],
+            "dbt_cmd_flags": ["--exclude-resource-type", "unit_test"],
+        },
+    )
