@@ -1,0 +1,571 @@
+"""Windows in, raw rows out: one window of one source lands in one transaction, or not at all.
+
+A load takes the source's advisory lock, copies what the vendor said into temporary tables, drops what has
+landed before (same source, same content), and inserts the rest with batch, file and row ids. Records that
+cannot be used go to ``loads.rejected`` with a stable reason code. The batch, its files, rows, rejections
+and the watermark are committed together, so a crash leaves nothing and a window may be loaded any number
+of times: what is read twice lands once and is counted as a duplicate.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.pq import TransactionStatus
+
+from avoir.sources.model import (
+    METADATA_COLUMNS,
+    Rejected,
+    Rows,
+    SourceConnection,
+    SourceFile,
+    System,
+    Table,
+    Window,
+    month_start,
+)
+from avoir.sources.register import SYSTEMS, system_of
+
+#: Longest payload kept in ``loads.rejected``, in characters.
+PAYLOAD_CHARACTERS = 4000
+#: How long a load waits for another load of the same source, as Postgres reads it.
+LOCK_TIMEOUT = "10min"
+
+_LOADS_DDL = """
+create table if not exists loads.batches (
+    batch_id bigint generated always as identity primary key,
+    source_name text not null,
+    system text not null,
+    window_from timestamptz not null,
+    window_to timestamptz not null,
+    rows_read integer not null,
+    rows_landed integer not null,
+    rows_duplicate integer not null,
+    rows_rejected integer not null,
+    dag_run_id text,
+    started_at timestamptz not null,
+    landed_at timestamptz not null default now(),
+    check (window_from < window_to),
+    check (rows_read = rows_landed + rows_duplicate + rows_rejected)
+);
+comment on table loads.batches is
+'One row per loaded window of a source; every raw row names the batch it came with.';
+
+create table if not exists loads.files (
+    file_id bigint generated always as identity primary key,
+    batch_id bigint not null references loads.batches,
+    source_name text not null,
+    file_name text not null,
+    sha256 text not null,
+    size_bytes bigint not null,
+    unique (source_name, sha256)
+);
+comment on table loads.files is
+'One row per distinct file content of a source, under the name it first had.';
+
+create table if not exists loads.rejected (
+    rejected_id bigint generated always as identity primary key,
+    batch_id bigint not null references loads.batches,
+    source_name text not null,
+    table_name text not null,
+    source_file_id bigint references loads.files,
+    source_row bigint,
+    reason_code text not null,
+    reason text not null,
+    payload text not null
+);
+create unique index if not exists rejected_once
+on loads.rejected (source_name, table_name, md5(payload), reason_code);
+comment on table loads.rejected is
+'One row per distinct record that was not landed, with its stable reason code and a reason for people.';
+
+create table if not exists loads.watermarks (
+    source_name text primary key,
+    system text not null,
+    vendor_id text,
+    watermark timestamptz not null
+);
+comment on table loads.watermarks is
+'One row per source: everything before the watermark has landed.';
+"""
+
+
+class LoadingError(RuntimeError):
+    """A window cannot be loaded as asked; the message says what to change."""
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What one load did. ``rows_read = rows_landed + rows_duplicate + rows_rejected``, always.
+
+    A record rejected again in a later load is a duplicate: it is counted as rejected once.
+    """
+
+    batch_id: int
+    source_name: str
+    window: Window
+    rows_read: int
+    rows_landed: int
+    rows_duplicate: int
+    rows_rejected: int
+    landed_by_table: dict[str, int]
+    rejected_by_reason: dict[str, int]
+    watermark: datetime
+
+
+def create_raw(connection: psycopg.Connection) -> None:
+    """Create every raw schema and table of the register and ``loads``. Idempotent.
+
+    Run it as the role that loads: partitions of samples are made on demand and need their owner. Where
+    the schemas exist already the role needs no right to make schemas.
+    """
+    for schema in ("loads", *(system.schema for system in SYSTEMS)):
+        found = connection.execute("select to_regnamespace(%s) is not null", (schema,)).fetchone()
+        if found is None or not found[0]:
+            connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
+    connection.execute(_LOADS_DDL)
+    for system in SYSTEMS:
+        for table in system.tables:
+            for statement in _table_ddl(system, table):
+                connection.execute(statement)
+
+
+def raw_ddl() -> str:
+    """The SQL of :func:`create_raw` as text, for review and for other tools."""
+    statements = ["create schema if not exists loads;", _LOADS_DDL.strip()]
+    for system in SYSTEMS:
+        statements.append(f"create schema if not exists {system.schema};")
+        for table in system.tables:
+            statements += [f"{statement.as_string(None)};" for statement in _table_ddl(system, table)]
+    return "\n".join(statements) + "\n"
+
+
+def _table_ddl(system: System, table: Table) -> Iterator[sql.Composed]:
+    name = sql.Identifier(system.schema, table.name)
+    columns = [
+        *(sql.SQL("{} {}").format(sql.Identifier(n), sql.SQL(t)) for n, t in METADATA_COLUMNS.items()),
+        *(
+            sql.SQL("{} {}").format(
+                sql.Identifier(c.name),
+                sql.SQL(c.type if c.name != table.partition else f"{c.type} not null"),
+            )
+            for c in table.columns
+        ),
+    ]
+    partitioning: sql.Composable = sql.SQL("")
+    if table.partition:
+        partitioning = sql.SQL(" partition by range ({})").format(sql.Identifier(table.partition))
+    yield sql.SQL("create table if not exists {} ({}){}").format(
+        name, sql.SQL(", ").join(columns), partitioning
+    )
+    if not table.partition:
+        yield sql.SQL("create index if not exists {} on {} (_row_hash, _source_name)").format(
+            sql.Identifier(f"{table.name}_row_hash"), name
+        )
+    versions = "never changes" if table.updated is None else f"versions ordered by {table.updated}"
+    comment = (
+        f"Append-only, as the vendor gave it: one row per version of {', '.join(table.key)} ({versions})."
+    )
+    yield sql.SQL("comment on table {} is {}").format(name, sql.Literal(comment))
+
+
+def next_window(connection: psycopg.Connection, source: SourceConnection, as_of: datetime) -> Window | None:
+    """What is to be loaded up to ``as_of``: from the watermark less the system's overlap, or all history.
+
+    ``None`` when everything before ``as_of`` has landed.
+    """
+    if as_of.tzinfo is None:
+        raise ValueError(f"as_of must carry its zone, got {as_of}")
+    with connection.transaction():
+        row = connection.execute(
+            "select watermark from loads.watermarks where source_name = %s", (source.name,)
+        ).fetchone()
+    start = source.history_from
+    if row is not None:
+        if row[0] >= as_of:
+            return None
+        start = max(start, row[0] - system_of(source).overlap)
+    return Window(start, as_of) if start < as_of else None
+
+
+def load_window(
+    connection: psycopg.Connection,
+    source: SourceConnection,
+    window: Window,
+    *,
+    dag_run_id: str | None = None,
+) -> LoadReport:
+    """Fetch one window of a source, land it and commit.
+
+    The watermark moves to the window's end, unless the window starts after it: a hole must be loaded first.
+
+    Args:
+        connection: a connection without an open transaction, of a role that owns the raw tables.
+        source: whose system is in the register.
+        window: half-open; loading it again changes nothing.
+        dag_run_id: kept with the batch.
+
+    Raises:
+        SourceError: the vendor's answer cannot be trusted or its system not be reached; nothing has landed.
+        LoadingError: the connection is inside a transaction, or another load of the source holds it too long.
+    """
+    if connection.info.transaction_status is not TransactionStatus.IDLE:
+        raise LoadingError("load_window commits by itself: commit or roll back the open transaction first.")
+    system = system_of(source)
+    with connection.transaction():
+        _lock_source(connection, source)
+        landing = _Landing(connection, source, system, window, dag_run_id)
+        for item in system.fetch(source, window, landing):
+            if isinstance(item, Rows):
+                landing.add_rows(item)
+            else:
+                landing.reject(item)
+        return landing.finish()
+
+
+def _lock_source(connection: psycopg.Connection, source: SourceConnection) -> None:
+    connection.execute(sql.SQL("set local lock_timeout = {}").format(sql.Literal(LOCK_TIMEOUT)))
+    try:
+        connection.execute(
+            "select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"avoir.load.{source.name}",)
+        )
+    except psycopg.errors.LockNotAvailable as error:
+        message = (
+            f"another load of {source.name} has been running for more than {LOCK_TIMEOUT}; try again later."
+        )
+        raise LoadingError(message) from error
+    connection.execute("set local lock_timeout = default")
+
+
+@dataclass
+class _Landing:
+    """One transaction's worth of landing: copies come first, everything shared is touched at the end."""
+
+    connection: psycopg.Connection
+    source: SourceConnection
+    system: System
+    window: Window
+    dag_run_id: str | None
+    copied: dict[str, int] = field(default_factory=dict)
+    rejections: list[Rejected] = field(default_factory=list)
+    file_ids: dict[str, int] = field(default_factory=dict)
+    batch_id: int = 0
+
+    def __post_init__(self) -> None:
+        row = self.connection.execute(
+            """
+            insert into loads.batches (
+                source_name, system, window_from, window_to,
+                rows_read, rows_landed, rows_duplicate, rows_rejected, dag_run_id, started_at
+            )
+            values (%s, %s, %s, %s, 0, 0, 0, 0, %s, clock_timestamp())
+            returning batch_id
+            """,
+            (self.source.name, self.system.name, self.window.start, self.window.end, self.dag_run_id),
+        ).fetchone()
+        self.batch_id = _only(row)
+
+    def has_file(self, sha256: str) -> bool:
+        """See :class:`avoir.sources.model.Landed`."""
+        row = self.connection.execute(
+            """
+            select 1
+            from loads.files
+            where source_name = %s and sha256 = %s
+                and not exists (select 1 from loads.rejected where rejected.source_file_id = files.file_id)
+            """,
+            (self.source.name, sha256),
+        ).fetchone()
+        return row is not None
+
+    def add_rows(self, rows: Rows) -> None:
+        """Copy rows into the temporary table of theirs."""
+        table = self.system.table(rows.table)
+        landing = sql.Identifier(f"landing_{table.name}")
+        if table.name not in self.copied:
+            self._create_landing(table, landing)
+        file_id = None if rows.file is None else str(self._file_id(rows.file))
+        width = len(table.columns)
+        copied = 0
+        with self.connection.cursor().copy(sql.SQL("copy {} from stdin").format(landing)) as copy:
+            for number, values in zip(rows.source_rows, rows.values, strict=True):
+                if len(values) != width:
+                    raise ValueError(
+                        f"{self.system.schema}.{table.name} has {width} columns, got {len(values)}"
+                    )
+                if any(value is not None and "\x00" in value for value in values):
+                    self.reject(_nul_rejection(table.name, values, number, rows.file))
+                    continue
+                copy.write_row((file_id, str(number), *values))
+                copied += 1
+        self.copied[table.name] += copied
+
+    def _create_landing(self, table: Table, landing: sql.Identifier) -> None:
+        columns = sql.SQL(", ").join(
+            sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type))
+            for column in table.columns
+        )
+        self.connection.execute(
+            sql.SQL(
+                "create temporary table {} (_source_file_id bigint, _source_row bigint, {}) on commit drop"
+            ).format(landing, columns)
+        )
+        self.copied[table.name] = 0
+
+    def _file_id(self, file: SourceFile) -> int:
+        if file.sha256 not in self.file_ids:
+            row = self.connection.execute(
+                """
+                with known as (
+                    select file_id from loads.files where source_name = %(source)s and sha256 = %(sha256)s
+                ),
+                added as (
+                    insert into loads.files (batch_id, source_name, file_name, sha256, size_bytes)
+                    select %(batch)s, %(source)s, %(name)s, %(sha256)s, %(size)s
+                    where not exists (select 1 from known)
+                    returning file_id
+                )
+                select file_id from known union all select file_id from added
+                """,
+                {
+                    "batch": self.batch_id,
+                    "source": self.source.name,
+                    "name": file.name.replace("\x00", "\N{REPLACEMENT CHARACTER}"),
+                    "sha256": file.sha256,
+                    "size": file.size_bytes,
+                },
+            ).fetchone()
+            self.file_ids[file.sha256] = _only(row)
+        return self.file_ids[file.sha256]
+
+    def reject(self, rejected: Rejected) -> None:
+        """Keep a rejection for the end of the load."""
+        self.rejections.append(rejected)
+
+    def finish(self) -> LoadReport:
+        """Insert what is new, move the watermark, write the counts."""
+        landed = {name: self._insert_new(self.system.table(name)) for name in self.copied}
+        rejected_by_reason = self._insert_rejections()
+        rows_read = sum(self.copied.values()) + len(self.rejections)
+        rows_landed = sum(landed.values())
+        rows_rejected = sum(rejected_by_reason.values())
+        rows_duplicate = rows_read - rows_landed - rows_rejected
+        self.connection.execute(
+            """
+            update loads.batches
+            set rows_read = %s, rows_landed = %s, rows_duplicate = %s, rows_rejected = %s,
+                landed_at = clock_timestamp()
+            where batch_id = %s
+            """,
+            (rows_read, rows_landed, rows_duplicate, rows_rejected, self.batch_id),
+        )
+        return LoadReport(
+            batch_id=self.batch_id,
+            source_name=self.source.name,
+            window=self.window,
+            rows_read=rows_read,
+            rows_landed=rows_landed,
+            rows_duplicate=rows_duplicate,
+            rows_rejected=rows_rejected,
+            landed_by_table=landed,
+            rejected_by_reason=rejected_by_reason,
+            watermark=self._move_watermark(),
+        )
+
+    def _insert_new(self, table: Table) -> int:
+        target = sql.Identifier(self.system.schema, table.name)
+        landing = sql.Identifier(f"landing_{table.name}")
+        stretch: sql.Composable = sql.SQL("")
+        if table.partition:
+            bounds = self.connection.execute(
+                sql.SQL("select min({column}), max({column}) from {landing}").format(
+                    column=sql.Identifier(table.partition), landing=landing
+                )
+            ).fetchone()
+            if bounds is None or bounds[0] is None:
+                return 0
+            first, last = (bound.astimezone(UTC) for bound in bounds)
+            self._create_partitions(table, first, last)
+            stretch = sql.SQL(" and raw.{column} between {first} and {last}").format(
+                column=sql.Identifier(table.partition), first=sql.Literal(first), last=sql.Literal(last)
+            )
+        self.connection.execute(sql.SQL("analyze {}").format(landing))
+        names = sql.SQL(", ").join(map(sql.Identifier, table.column_names))
+        cursor = self.connection.execute(
+            sql.SQL(
+                """
+                with hashed as (
+                    select *, {row_hash} as _row_hash from {landing}
+                ),
+                numbered as (
+                    select
+                        *,
+                        row_number() over (
+                            partition by _row_hash order by _source_row, _source_file_id
+                        ) as nth
+                    from hashed
+                )
+                insert into {target}
+                    (_source_name, _batch_id, _source_file_id, _source_row, _row_hash, {names})
+                select {source}, {batch}, _source_file_id, _source_row, _row_hash, {names}
+                from numbered
+                where nth = 1
+                    and not exists (
+                        select 1 from {target} as raw
+                        where raw._row_hash = numbered._row_hash and raw._source_name = {source}{stretch}
+                    )
+                """
+            ).format(
+                row_hash=_row_hash(table),
+                landing=landing,
+                target=target,
+                names=names,
+                source=sql.Literal(self.source.name),
+                batch=sql.Literal(self.batch_id),
+                stretch=stretch,
+            )
+        )
+        return cursor.rowcount
+
+    def _create_partitions(self, table: Table, first: datetime, last: datetime) -> None:
+        """Make the months from ``first`` to ``last``.
+
+        Made apart and attached, because ``create table ... partition of`` would lock out every reader.
+        """
+        start = month_start(first.year, first.month)
+        while start <= last:
+            end = month_start(start.year + start.month // 12, start.month % 12 + 1)
+            name = f"{table.name}_{start:%Y_%m}"
+            partition = sql.Identifier(self.system.schema, name)
+            parent = sql.Identifier(self.system.schema, table.name)
+            if not self._exists(name):
+                self.connection.execute(
+                    "select pg_advisory_xact_lock(hashtextextended(%s, 0))",
+                    (f"avoir.partition.{self.system.schema}.{table.name}",),
+                )
+            if not self._exists(name):
+                self.connection.execute(sql.SQL("create table {} (like {})").format(partition, parent))
+                self.connection.execute(
+                    sql.SQL("alter table {} attach partition {} for values from ({}) to ({})").format(
+                        parent, partition, sql.Literal(start), sql.Literal(end)
+                    )
+                )
+            start = end
+
+    def _exists(self, table_name: str) -> bool:
+        row = self.connection.execute(
+            "select to_regclass(format('%%I.%%I', %s::text, %s::text)) is not null",
+            (self.system.schema, table_name),
+        ).fetchone()
+        return row is not None and bool(row[0])
+
+    def _insert_rejections(self) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        for rejected in self.rejections:
+            file_id = None if rejected.file is None else self._file_id(rejected.file)
+            cursor = self.connection.execute(
+                """
+                insert into loads.rejected (
+                    batch_id, source_name, table_name, source_file_id, source_row,
+                    reason_code, reason, payload
+                )
+                values (%s, %s, %s, %s, %s, %s, %s, %s)
+                on conflict do nothing
+                """,
+                (
+                    self.batch_id,
+                    self.source.name,
+                    f"{self.system.schema}.{rejected.table}",
+                    file_id,
+                    rejected.source_row,
+                    rejected.reason_code,
+                    _storable(rejected.reason),
+                    _storable(rejected.payload),
+                ),
+            )
+            if cursor.rowcount:
+                counts[rejected.reason_code] = counts.get(rejected.reason_code, 0) + 1
+        return counts
+
+    def _move_watermark(self) -> datetime:
+        row = self.connection.execute(
+            """
+            insert into loads.watermarks as known (source_name, system, vendor_id, watermark)
+            values (
+                %(source)s, %(system)s, %(vendor)s,
+                case when %(start)s <= %(history_from)s then %(end)s else %(history_from)s end
+            )
+            on conflict (source_name) do update
+            set watermark = case
+                    when %(start)s <= known.watermark then greatest(known.watermark, %(end)s)
+                    else known.watermark
+                end,
+                system = excluded.system,
+                vendor_id = excluded.vendor_id
+            returning watermark
+            """,
+            {
+                "source": self.source.name,
+                "system": self.system.name,
+                "vendor": self.source.vendor,
+                "start": self.window.start,
+                "end": self.window.end,
+                "history_from": self.source.history_from,
+            },
+        ).fetchone()
+        watermark: datetime = _only(row)
+        return watermark.astimezone(UTC)
+
+
+def _only(row: tuple[Any, ...] | None) -> Any:
+    """The value of a statement that returns one row of one column."""
+    if row is None:
+        raise LoadingError("the database returned no row where it must return one")
+    return row[0]
+
+
+def _row_hash(table: Table) -> sql.Composed:
+    """128 bits of SHA-256 over the hashed columns; nulls differ from empty text, lengths keep cells apart."""
+    cells = [
+        sql.SQL("coalesce(length({column}::text) || ':' || {column}::text, '-')").format(
+            column=sql.Identifier(c.name)
+        )
+        if c.type == "text"
+        else sql.SQL("coalesce({column}::text, '-')").format(column=_stable_text(c.name, c.type))
+        for c in table.columns
+        if c.hashed
+    ]
+    return sql.SQL(
+        "left(encode(sha256(convert_to(concat_ws('|', {}), 'UTF8')), 'hex'), 32) collate \"C\""
+    ).format(sql.SQL(", ").join(cells))
+
+
+def _stable_text(name: str, column_type: str) -> sql.Composed:
+    """The column in a form whose text does not depend on the session's zone."""
+    if column_type == "timestamptz":
+        return sql.SQL("(date_part('epoch', {}) * 1000000)::bigint").format(sql.Identifier(name))
+    return sql.SQL("{}").format(sql.Identifier(name))
+
+
+def _nul_rejection(
+    table: str, values: Sequence[str | None], number: int, file: SourceFile | None
+) -> Rejected:
+    payload = "|".join("" if value is None else value for value in values)
+    return Rejected(
+        table, "nul_character", "a value holds a NUL character, which text cannot", payload, number, file
+    )
+
+
+def _storable(text: str) -> str:
+    """Text that Postgres can keep: no NUL, no lone surrogates, a long one cut with the hash of the whole."""
+    clean = text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode("utf-8")
+    if len(clean) <= PAYLOAD_CHARACTERS:
+        return clean
+    digest = hashlib.sha256(clean.encode()).hexdigest()
+    return f"{clean[:PAYLOAD_CHARACTERS]}… ({len(clean)} characters, sha256 {digest})"

@@ -1,0 +1,164 @@
+"""Prometheus HTTP API: the raw samples of uptime probes.
+
+Flow: one instant query ``selector[range]`` per UTC month of the window. A range vector returns the samples
+as they were scraped; ``query_range`` would carry the last one forward for five minutes and so hide gaps,
+and is capped at 11 000 points. The query is evaluated one millisecond before the window's end: Prometheus 2
+includes both ends of a range and Prometheus 3 only the later one, so both give at least the half-open
+window, and what lies outside of it is dropped here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from avoir.sources.model import (
+    Column,
+    Landed,
+    Option,
+    Rejected,
+    Rows,
+    SourceConnection,
+    System,
+    Table,
+    Window,
+)
+from avoir.sources.vendor_http import IncompleteAnswerError, VendorApi
+
+SAMPLES = Table(
+    "samples",
+    (Column("monitor"), Column("sampled_at", "timestamptz"), Column("value", "double precision")),
+    key=("monitor", "sampled_at"),
+    partition="sampled_at",
+)
+
+
+def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[Rows | Rejected]:
+    """Every sample of the selected series in the window.
+
+    Raises:
+        IncompleteAnswerError: the server warns of a partial answer, or has no sample in the whole window:
+            a monitoring that says nothing is not a monitoring that saw no outage.
+    """
+    del landed
+    api = VendorApi(source)
+    sample_count = 0
+    for month in window.months():
+        for monitor, values in _series_of(api, month):
+            rows, rejected = _samples(source, monitor, values, month)
+            sample_count += len(rows.values)
+            yield rows
+            yield from rejected
+    if not sample_count:
+        message = (
+            f"source {source.name}: {source.option('query')} has no sample in {window}; "
+            "check the selector and the monitoring, an empty answer is not 'no outage'"
+        )
+        raise IncompleteAnswerError(message)
+
+
+def _series_of(api: VendorApi, month: Window) -> list[tuple[str, list[Any]]]:
+    first, end = (_milliseconds(instant) for instant in (month.start, month.end))
+    at = end - 1
+    answer = api.get(
+        "api/v1/query",
+        {"query": f"{api.source.option('query')}[{end - first}ms]", "time": f"{at // 1000}.{at % 1000:03d}"},
+    )
+    label = f"source {api.source.name}: query for {month}"
+    body = answer.body
+    if not isinstance(body, dict) or body.get("status") != "success":
+        raise IncompleteAnswerError(
+            f"{label} failed: {body.get('error') if isinstance(body, dict) else body!r}"
+        )
+    if body.get("warnings"):
+        raise IncompleteAnswerError(f"{label} was answered in part: {'; '.join(map(str, body['warnings']))}")
+    data = body.get("data")
+    if (
+        not isinstance(data, dict)
+        or data.get("resultType") != "matrix"
+        or not isinstance(data.get("result"), list)
+    ):
+        raise IncompleteAnswerError(f"{label} did not return a matrix of samples")
+    series: dict[str, list[Any]] = {}
+    for item in data["result"]:
+        monitor, values = _labelled(api.source, item)
+        if monitor in series:
+            name = api.source.option("monitor_label")
+            twice = f"{label} has several series with {name}={monitor!r}"
+            raise IncompleteAnswerError(f"{twice}; narrow the query or choose another label")
+        series[monitor] = values
+    return sorted(series.items())
+
+
+def _labelled(source: SourceConnection, item: object) -> tuple[str, list[Any]]:
+    name = source.option("monitor_label")
+    metric = item.get("metric") if isinstance(item, dict) else None
+    values = item.get("values") if isinstance(item, dict) else None
+    if not isinstance(metric, Mapping) or not isinstance(values, list):
+        raise IncompleteAnswerError(f"source {source.name}: a series came without its labels or its values")
+    monitor = metric.get(name)
+    if not isinstance(monitor, str) or not monitor:
+        known = ", ".join(sorted(map(str, metric)))
+        raise IncompleteAnswerError(f"source {source.name}: a series has no label {name}; it has {known}")
+    return monitor, values
+
+
+def _samples(
+    source: SourceConnection, monitor: str, values: list[Any], month: Window
+) -> tuple[Rows, list[Rejected]]:
+    del source
+    first, end = (_milliseconds(instant) for instant in (month.start, month.end))
+    rows: list[tuple[str | None, ...]] = []
+    numbers: list[int] = []
+    rejected: list[Rejected] = []
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    for number, value in enumerate(values, start=1):
+        try:
+            stamp, text = value
+            at = round(float(stamp) * 1000)
+            figure = float(text)
+        except (TypeError, ValueError, OverflowError):
+            rejected.append(_malformed(monitor, value, number, "malformed_sample", 'not [seconds, "value"]'))
+            continue
+        if not first <= at < end:
+            continue
+        if not math.isfinite(figure):
+            rejected.append(_malformed(monitor, value, number, "value_not_finite", "neither up nor down"))
+            continue
+        rows.append((monitor, (epoch + timedelta(milliseconds=at)).isoformat(), str(text)))
+        numbers.append(number)
+    return Rows(SAMPLES.name, rows, numbers), rejected
+
+
+def _malformed(monitor: str, value: object, number: int, code: str, reason: str) -> Rejected:
+    return Rejected(
+        SAMPLES.name, code, f"sample of {monitor}: {reason}", json.dumps([monitor, value]), number
+    )
+
+
+def _milliseconds(instant: datetime) -> int:
+    """Milliseconds since 1970, a fraction rounded up: both ends of a window alike."""
+    microseconds = (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    return -(-microseconds // 1000)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"must be text, got {value!r}")
+    return value.strip()
+
+
+SYSTEM = System(
+    name="prometheus",
+    tables=(SAMPLES,),
+    fetch=fetch,
+    overlap=timedelta(hours=6),
+    reads="http",
+    options={
+        "query": Option(default="probe_success", check=_text),
+        "monitor_label": Option(default="instance", check=_text),
+    },
+)

@@ -1,0 +1,28 @@
+"""The register: every vendor system Avoir can read. A new system is one module and one line here."""
+
+from __future__ import annotations
+
+from avoir.sources import einvoice_folder, incident_log, prometheus, servicenow, upptime, xero
+from avoir.sources.model import SourceConnection, SourceError, System
+
+SYSTEMS: tuple[System, ...] = (
+    servicenow.SYSTEM,
+    prometheus.SYSTEM,
+    upptime.SYSTEM,
+    incident_log.SYSTEM,
+    einvoice_folder.SYSTEM,
+    xero.SYSTEM,
+)
+
+
+def system_of(source: SourceConnection) -> System:
+    """The system of a connection.
+
+    Raises:
+        SourceError: no such line in the register.
+    """
+    for system in SYSTEMS:
+        if system.name == source.system:
+            return system
+    known = ", ".join(system.name for system in SYSTEMS)
+    raise SourceError(f"source {source.name}: system {source.system!r} is not in the register ({known})")

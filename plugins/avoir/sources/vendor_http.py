@@ -1,0 +1,169 @@
+"""HTTP towards vendors: retries, refusals and malformed answers, the same for every system.
+
+dlt's client does the waiting: 429 with ``Retry-After``, 5xx, dropped connections and bodies shorter than
+announced are tried again. Everything else is an error that says what happened, and never shows the secret:
+a redirect or a next link to another host is not followed, since it would carry the credentials there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from avoir.sources.model import SourceConnection, SourceError
+
+if TYPE_CHECKING:
+    import requests
+
+ATTEMPTS = 6
+CONNECT_SECONDS = 10
+READ_SECONDS = 120
+LONGEST_WAIT_SECONDS = 60
+
+
+class AccessDeniedError(SourceError):
+    """The vendor's system refused the credentials."""
+
+
+class UnavailableError(SourceError):
+    """The vendor's system did not answer usefully after all attempts."""
+
+
+class IncompleteAnswerError(SourceError):
+    """The answer is empty, truncated, malformed or short of what it announced itself."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A parsed JSON body with the headers it came with (names in lower case)."""
+
+    body: Any
+    headers: Mapping[str, str]
+    url: str
+
+
+@dataclass(frozen=True)
+class _BasicAuth:
+    username: str
+    password: str
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        from requests.auth import HTTPBasicAuth
+
+        HTTPBasicAuth(self.username.encode(), self.password.encode())(request)
+        return request
+
+    def __repr__(self) -> str:
+        return f"_BasicAuth({self.username})"
+
+
+@dataclass(frozen=True)
+class _BearerAuth:
+    token: str
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self.token}"
+        return request
+
+    def __repr__(self) -> str:
+        return "_BearerAuth"
+
+
+@dataclass(frozen=True)
+class _NoAuth:
+    """Given explicitly, because requests would otherwise look for credentials in ``~/.netrc``."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
+class VendorApi:
+    """One vendor's HTTP API. Basic authentication with a username, a bearer token without one."""
+
+    def __init__(self, source: SourceConnection) -> None:
+        # dlt is imported late (2 s of CPU) and told before that it may not report anything to anyone.
+        os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
+        from dlt.sources.helpers.requests import Client
+
+        self.source = source
+        self._auth: _BasicAuth | _BearerAuth | _NoAuth = _NoAuth()
+        if source.username is not None:
+            self._auth = _BasicAuth(source.username, source.secret)
+        elif source.secret_env is not None:
+            self._auth = _BearerAuth(source.secret)
+        self._client = Client(
+            request_timeout=(CONNECT_SECONDS, READ_SECONDS),
+            raise_for_status=False,
+            request_max_attempts=ATTEMPTS,
+            request_backoff_factor=0.5,
+            request_max_retry_delay=LONGEST_WAIT_SECONDS,
+        )
+
+    def get(self, path: str, parameters: Mapping[str, str]) -> Answer:
+        """GET ``path`` below the source's address and parse its JSON.
+
+        Raises:
+            AccessDeniedError: 401 or 403.
+            UnavailableError: no answer, or 429/5xx, after all attempts.
+            IncompleteAnswerError: no JSON, an empty body, or any other status.
+        """
+        import requests
+
+        url = f"{self.source.url}/{path.lstrip('/')}"
+        try:
+            response: requests.Response = self._client.get(
+                url,
+                params=dict(parameters),
+                headers={"Accept": "application/json"},
+                auth=self._auth,
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            reason = type(error).__name__
+            message = f"source {self.source.name}: {url} did not answer after {ATTEMPTS} attempts ({reason})"
+            raise UnavailableError(message) from error
+        return self._parsed(response, url)
+
+    def _parsed(self, response: requests.Response, url: str) -> Answer:
+        status = response.status_code
+        label = f"source {self.source.name}: {url}"
+        if status in (401, 403):
+            who = f"user {self.source.username}" if self.source.username else "the token"
+            where = self.source.secret_env or "secret_env (none is named)"
+            message = (
+                f"{label} refused {who} ({status}); check the secret in {where} and the account's rights"
+            )
+            raise AccessDeniedError(message)
+        if status == 429 or status >= 500:
+            raise UnavailableError(f"{label} still answered {status} after {ATTEMPTS} attempts")
+        if 300 <= status < 400:
+            target = urlsplit(response.headers.get("Location", "")).hostname or "another address"
+            raise IncompleteAnswerError(
+                f"{label} redirects to {target}; redirects are not followed, set that url"
+            )
+        if status != 200:
+            raise IncompleteAnswerError(f"{label} answered {status}: {_excerpt(response.text)}")
+        if not response.content.strip():
+            raise IncompleteAnswerError(f"{label} answered 200 with an empty body, which is not 'no records'")
+        try:
+            # Decimal text is kept as it came: a float would change what the vendor said.
+            body = json.loads(response.content, parse_float=str)
+        except ValueError as error:
+            message = f"{label} answered 200 with something that is not JSON: {_excerpt(response.text)}"
+            raise IncompleteAnswerError(message) from error
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(body=body, headers=headers, url=url)
+
+    def same_host(self, link: str) -> bool:
+        """Whether a link a vendor gave leads back to the same scheme, host and port."""
+        here, there = urlsplit(self.source.url), urlsplit(link)
+        return (here.scheme, here.hostname, here.port) == (there.scheme, there.hostname, there.port)
+
+
+def _excerpt(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 200 else f"{line[:200]}…"
