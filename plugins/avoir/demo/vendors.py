@@ -292,12 +292,16 @@ BOREALIS = Vendor(
             ReleaseTerms("business", "office", 10, Decimal("400.00")),
         ),
     ),
-    seller=Party("Borealis SARL", "BOREALIS", "FR61751204890", "3 rue du Pont des Morts", "57000", "Metz", "FR"),
+    seller=Party(
+        "Borealis SARL", "BOREALIS", "FR61751204890", "3 rue du Pont des Morts", "57000", "Metz", "FR"
+    ),
     vat=FRENCH_VAT,
     invoice_format="ubl",
     invoice_prefix="B",
     lines={
-        "support": Priced("OPS-24", "Round-the-clock operations", "HUR", Decimal(150), Decimal("61.20"), Decimal("0.10")),
+        "support": Priced(
+            "OPS-24", "Round-the-clock operations", "HUR", Decimal(150), Decimal("61.20"), Decimal("0.10")
+        ),
         "platform": Priced("HOST", "Managed hosting", "MON", Decimal(1), Decimal("18400.00")),
         "releases": Priced("DEPLOY", "Deployments", "DAY", Decimal(6), Decimal("640.00"), Decimal("0.30")),
     },
@@ -339,14 +343,26 @@ KAVERI = Vendor(
             ReleaseTerms("business", "bengaluru", 15, Decimal("1200.00")),
         ),
     ),
-    seller=Party("Kaveri Software Labs Pvt Ltd", "KAVERI", "IN29AAGCK4127P1ZQ", "41 Residency Road", "560025", "Bengaluru", "IN"),
+    seller=Party(
+        "Kaveri Software Labs Pvt Ltd",
+        "KAVERI",
+        "IN29AAGCK4127P1ZQ",
+        "41 Residency Road",
+        "560025",
+        "Bengaluru",
+        "IN",
+    ),
     vat=REVERSE_CHARGE,
     invoice_format="factur-x",
     invoice_prefix="KSL",
     lines={
-        "support": Priced("L2SUP", "Second-line support", "HUR", Decimal(420), Decimal("23.75"), Decimal("0.12")),
+        "support": Priced(
+            "L2SUP", "Second-line support", "HUR", Decimal(420), Decimal("23.75"), Decimal("0.12")
+        ),
         "platform": Priced("STAGING", "Integration platform", "MON", Decimal(1), Decimal("5210.00")),
-        "releases": Priced("DEV", "Development and releases", "DAY", Decimal(64), Decimal("212.40"), Decimal("0.20")),
+        "releases": Priced(
+            "DEV", "Development and releases", "DAY", Decimal(64), Decimal("212.40"), Decimal("0.20")
+        ),
     },
     tickets_per_month=70,
     miss_rate=0.03,
@@ -385,12 +401,22 @@ HUDSON = Vendor(
             ReleaseTerms("calendar", "desk", 5, Decimal("900.00")),
         ),
     ),
-    seller=Party("Hudson Application Services LLC", "HUDSON", "US822914406", "210 Water Street", "10038", "New York", "US"),
+    seller=Party(
+        "Hudson Application Services LLC",
+        "HUDSON",
+        "US822914406",
+        "210 Water Street",
+        "10038",
+        "New York",
+        "US",
+    ),
     vat=REVERSE_CHARGE,
     invoice_format="ubl",
     invoice_prefix="HAS",
     lines={
-        "support": Priced("AS-DESK", "Application desk", "HUR", Decimal(180), Decimal("78.00"), Decimal("0.15")),
+        "support": Priced(
+            "AS-DESK", "Application desk", "HUR", Decimal(180), Decimal("78.00"), Decimal("0.15")
+        ),
         "platform": Priced("AS-RUN", "Claims platform", "MON", Decimal(1), Decimal("12750.00")),
         "releases": Priced("AS-REL", "Release train", "DAY", Decimal(9), Decimal("930.00"), Decimal("0.25")),
     },
@@ -449,14 +475,18 @@ TEJO = Vendor(
             ReleaseTerms("calendar", "lisboa", 10, Decimal("650.00")),
         ),
     ),
-    seller=Party("Tejo Apoio Digital Lda", "TEJO", "PT514820973", "Rua do Alecrim 52", "1200-018", "Lisboa", "PT"),
+    seller=Party(
+        "Tejo Apoio Digital Lda", "TEJO", "PT514820973", "Rua do Alecrim 52", "1200-018", "Lisboa", "PT"
+    ),
     vat=REVERSE_CHARGE,
     invoice_format="factur-x",
     invoice_prefix="FT-",
     lines={
         "support": Priced("APOIO", "Service desk", "HUR", Decimal(505), Decimal("27.90"), Decimal("0.12")),
         "platform": Priced("PORTAL", "Self-service portal", "MON", Decimal(1), Decimal("3980.00")),
-        "releases": Priced("ENTREGA", "Portal releases", "DAY", Decimal(8), Decimal("365.00"), Decimal("0.30")),
+        "releases": Priced(
+            "ENTREGA", "Portal releases", "DAY", Decimal(8), Decimal("365.00"), Decimal("0.30")
+        ),
     },
     tickets_per_month=72,
     miss_rate=0.025,
@@ -495,7 +525,15 @@ THORNBURY = Vendor(
             ReleaseTerms("business", "extended", 10, Decimal("600.00")),
         ),
     ),
-    seller=Party("Thornbury Managed Services Ltd", "THORNBURY", "GB318274405", "7 Castle Street", "BS35 1HB", "Thornbury", "GB"),
+    seller=Party(
+        "Thornbury Managed Services Ltd",
+        "THORNBURY",
+        "GB318274405",
+        "7 Castle Street",
+        "BS35 1HB",
+        "Thornbury",
+        "GB",
+    ),
     vat=REVERSE_CHARGE,
     invoice_format="ubl",
     invoice_prefix="TMS",
