@@ -15,7 +15,6 @@ from datetime import datetime, timedelta
 from airflow.sdk import DAG, Asset, AssetAll, task
 from airflow.timetables.assets import AssetOrTimeSchedule
 from airflow.timetables.trigger import CronTriggerTimetable
-
 from avoir_airflow import (
     TASK_DEFAULTS,
     announce_failure,

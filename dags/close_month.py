@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 
 from airflow.sdk import DAG, Param, task
 from airflow.timetables.trigger import CronTriggerTimetable
-
 from avoir_airflow import TASK_DEFAULTS, announce_failure, as_of_of, scheduled, settings
 
 with DAG(
@@ -28,7 +27,10 @@ with DAG(
     dagrun_timeout=timedelta(hours=1),
     params={
         "month": Param(
-            None, type=["null", "string"], pattern=r"^\d{4}-\d{2}$", description="YYYY-MM; the month before if empty"
+            None,
+            type=["null", "string"],
+            pattern=r"^\d{4}-\d{2}$",
+            description="YYYY-MM; the month before if empty",
         )
     },
     tags=["close"],

@@ -3,7 +3,7 @@
 **When it fails:** clear the failed task; a window may be loaded any number of times and lands nothing twice.
 **Who is hurt:** that vendor's months are stale until it succeeds, and a stale month is not published nor
 closed; everyone else's night goes on.
-**Where to look:** `loads.batches` (counts per window), `loads.rejected` (records kept aside, with the reason).
+**Where to look:** `loads.batches` (counts per window), `loads.rejected` (records kept aside).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 
 from airflow.sdk import DAG, Asset, task
 from airflow.timetables.interval import CronDataIntervalTimetable
-
 from avoir_airflow import (
     LOAD_AT,
     TASK_DEFAULTS,
@@ -45,7 +44,9 @@ for source in sources():
             """Land the window from the watermark, less the system's overlap, to the run's end."""
             from avoir.running import load_source
 
-            return load_source(settings(), source_name, as_of=as_of_of(context), dag_run_id=str(context["run_id"]))
+            return load_source(
+                settings(), source_name, as_of=as_of_of(context), dag_run_id=str(context["run_id"])
+            )
 
         load(source.name)
 

@@ -1,7 +1,6 @@
 """What every candidate month must satisfy before a reader may see it."""
 
 import great_expectations.expectations as gxe
-
 from avoir.checking import Suite
 
 SUITE = Suite(
@@ -12,10 +11,15 @@ SUITE = Suite(
             min_value=1, meta={"why": "an empty mart is a failed build, never a month without vendors"}
         ),
         gxe.ExpectColumnValuesToBeBetween(
-            column="credit_amount", min_value=0, meta={"why": "a service credit is what the vendor owes, never less than nothing"}
+            column="credit_amount",
+            min_value=0,
+            meta={"why": "a service credit is what the vendor owes, never less than nothing"},
         ),
         gxe.ExpectColumnValuesToBeBetween(
-            column="availability_pct", min_value=0, max_value=100, meta={"why": "a share of time lies between nothing and all of it"}
+            column="availability_pct",
+            min_value=0,
+            max_value=100,
+            meta={"why": "a share of time lies between nothing and all of it"},
         ),
         gxe.UnexpectedRowsExpectation(
             description="time adds up",

@@ -1,7 +1,6 @@
 """What every landed invoice must have: credits are percentages of these."""
 
 import great_expectations.expectations as gxe
-
 from avoir.checking import Suite
 
 SUITE = Suite(
@@ -19,7 +18,8 @@ SUITE = Suite(
         gxe.UnexpectedRowsExpectation(
             description="totals follow EN 16931 BR-CO-13",
             unexpected_rows_query="""
-                select invoice_number, tax_basis_total, lines_total, allowances_total, charges_total from {batch}
+                select invoice_number, tax_basis_total, lines_total, allowances_total, charges_total
+                from {batch}
                 where nullif(tax_basis_total, '') is not null and nullif(lines_total, '') is not null
                     and cast(tax_basis_total as numeric) <> cast(lines_total as numeric)
                         - coalesce(cast(nullif(allowances_total, '') as numeric), 0)

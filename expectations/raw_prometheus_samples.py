@@ -1,7 +1,6 @@
 """What every landed probe must have: availability is computed from these."""
 
 import great_expectations.expectations as gxe
-
 from avoir.checking import Suite
 
 SUITE = Suite(

@@ -1,7 +1,6 @@
 """What every landed field change must have: the clocks are computed from these."""
 
 import great_expectations.expectations as gxe
-
 from avoir.checking import Suite
 
 SUITE = Suite(
@@ -9,7 +8,8 @@ SUITE = Suite(
     table="raw_servicenow.sys_audit",
     checks=[
         gxe.ExpectColumnValuesToNotBeNull(
-            column="documentkey", meta={"why": "a change of no record would silently be left out of every clock"}
+            column="documentkey",
+            meta={"why": "a change of no record would silently be left out of every clock"},
         ),
         gxe.ExpectColumnValuesToMatchRegex(
             column="sys_created_on",

@@ -80,7 +80,8 @@ def load_suites(directory: Path) -> list[Suite]:
     """Every ``SUITE`` of the modules in a directory, by file name.
 
     Raises:
-        ValueError: a module has no ``SUITE``, or the directory holds none.
+        TypeError: a module has no ``SUITE``.
+        ValueError: the directory holds no module.
     """
     suites = []
     for path in sorted(directory.glob("*.py")):
@@ -92,16 +93,18 @@ def load_suites(directory: Path) -> list[Suite]:
         spec.loader.exec_module(module)
         suite = getattr(module, "SUITE", None)
         if not isinstance(suite, Suite):
-            raise ValueError(f"{path}: a suite module defines SUITE = Suite(...)")
+            raise TypeError(f"{path}: a suite module defines SUITE = Suite(...)")
         suites.append(suite)
     if not suites:
-        raise ValueError(f"{directory} holds no suite: a border that checks nothing would let everything through")
+        raise ValueError(
+            f"{directory} holds no suite: a border that checks nothing would let everything through"
+        )
     return suites
 
 
 def judge(suites: Sequence[Suite], url: str) -> list[Verdict]:
     """Run suites against a warehouse; samples only for what failed."""
-    import great_expectations as gx  # noqa: PLC0415
+    import great_expectations as gx
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
@@ -133,9 +136,7 @@ def judge(suites: Sequence[Suite], url: str) -> list[Verdict]:
     return verdicts
 
 
-def store(
-    connection: psycopg.Connection, border: str, verdicts: Sequence[Verdict], *, run_id: str
-) -> None:
+def store(connection: psycopg.Connection, border: str, verdicts: Sequence[Verdict], *, run_id: str) -> None:
     """Replace a run's verdicts at a border."""
     with connection.transaction():
         connection.execute("delete from checks.verdicts where run_id = %s and border = %s", (run_id, border))
@@ -147,7 +148,17 @@ def store(
                 values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
                 """,
                 [
-                    (run_id, border, v.table, v.check, v.column, v.why, v.success, v.observed, json.dumps(v.sample, default=str))
+                    (
+                        run_id,
+                        border,
+                        v.table,
+                        v.check,
+                        v.column,
+                        v.why,
+                        v.success,
+                        v.observed,
+                        json.dumps(v.sample, default=str),
+                    )
                     for v in verdicts
                 ],
             )

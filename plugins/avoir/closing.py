@@ -32,7 +32,11 @@ def close_month(settings: Settings, *, as_of: datetime, month: str | None, by_ha
         ValueError: ``month`` is not a month, or has not ended at ``as_of``.
     """
     today = as_of.astimezone(ZoneInfo(settings.timezone)).date()
-    first = date.fromisoformat(f"{month}-01") if month else (today.replace(day=1) - timedelta(days=1)).replace(day=1)
+    first = (
+        date.fromisoformat(f"{month}-01")
+        if month
+        else (today.replace(day=1) - timedelta(days=1)).replace(day=1)
+    )
     if first >= today.replace(day=1):
         raise ValueError(f"{first:%Y-%m} has not ended at {as_of.isoformat()}; only a whole month can close.")
     if not by_hand and business_days_of_month(today) < CLOSING_BUSINESS_DAY:
@@ -55,7 +59,7 @@ def close(connection: psycopg.Connection, month_date: date, *, as_of: datetime) 
         last = connection.execute(
             "select entry_no, entry_sha256 from ledger.entries order by entry_no desc limit 1"
         ).fetchone()
-        entry_no, previous = last if last else (0, GENESIS)
+        entry_no, previous = last or (0, GENESIS)
         months = connection.execute(
             """
             select m.vendor_id, m.currency from mart.mart_vendor_month m
@@ -74,18 +78,18 @@ def close(connection: psycopg.Connection, month_date: date, *, as_of: datetime) 
         for vendor_id, currency in months:
             lines = connection.execute(
                 """
-                select penalty_line_id, contract_id, contractversion_of_month, clause_id, credit_amount
+                select penalty_line_id, contract_id, contract_version_id, clause_id, credit_amount
                 from mart.fct_penalty_lines
                 where vendor_id = %s and month_date = %s and currency = %s and credit_amount <> 0
                 order by contract_id, clause_id, penalty_line_id
                 """,
                 (vendor_id, month_date, currency),
             ).fetchall()
-            for penalty_line_id, contract_id, contractversion_of_month, clause_id, amount in lines:
+            for penalty_line_id, contract_id, contract_version_id, clause_id, amount in lines:
                 entry_no += 1
                 content = entry_sha256(
-                    entry_no, "credit", vendor_id, month_date, contract_id, contractversion_of_month, clause_id,
-                    penalty_line_id, amount, currency,
+                    entry_no, "credit", vendor_id, month_date, contract_id,
+                    contract_version_id, clause_id, penalty_line_id, amount, currency,
                 )  # fmt: skip
                 chained = hashlib.sha256(f"{previous}{content}".encode()).hexdigest()
                 connection.execute(
@@ -94,7 +98,7 @@ def close(connection: psycopg.Connection, month_date: date, *, as_of: datetime) 
                     (%s, 'credit', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
                     """,
                     (
-                        entry_no, vendor_id, month_date, contract_id, contractversion_of_month, clause_id,
+                        entry_no, vendor_id, month_date, contract_id, contract_version_id, clause_id,
                         penalty_line_id, amount, currency, as_of, content, previous, chained,
                     ),
                 )  # fmt: skip
@@ -115,7 +119,7 @@ def entry_sha256(
     vendor_id: str,
     month_date: date,
     contract_id: str,
-    contractversion_of_month: str,
+    contract_version_id: str,
     clause_id: str,
     penalty_line_id: str,
     amount: Decimal,
@@ -123,7 +127,7 @@ def entry_sha256(
 ) -> str:
     """Hash of what an entry says, in one canonical JSON form."""
     content = [
-        entry_no, kind, vendor_id, month_date.isoformat(), contract_id, contractversion_of_month, clause_id,
+        entry_no, kind, vendor_id, month_date.isoformat(), contract_id, contract_version_id, clause_id,
         penalty_line_id, str(amount), currency,
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
@@ -135,7 +139,7 @@ def verify_chain(connection: psycopg.Connection) -> list[str]:
     previous, expected = GENESIS, 0
     for row in connection.execute(
         """
-        select entry_no, entry_kind, vendor_id, month_date, contract_id, contractversion_of_month, clause_id,
+        select entry_no, entry_kind, vendor_id, month_date, contract_id, contract_version_id, clause_id,
             penalty_line_id, amount, currency, content_sha256, previous_sha256, entry_sha256
         from ledger.entries order by entry_no
         """

@@ -213,7 +213,10 @@ def spawn(
             cwd="/" if user else None,
             env=_environment() if environment is None else environment,
             start_new_session=True,
-            preexec_fn=_die_with_parent(signal.SIGTERM if user is None else signal.SIGINT),
+            # Nothing here starts threads before it starts children, so what PLW1509 warns of cannot happen.
+            preexec_fn=_die_with_parent(  # noqa: PLW1509
+                signal.SIGTERM if user is None else signal.SIGINT
+            ),
         )
 
 
@@ -283,9 +286,7 @@ def _reachable(path: Path, user: str) -> bool:
         existing = existing.parent
     for directory in (existing, *existing.parents):
         status = directory.stat()
-        bit = (
-            stat.S_IXUSR if status.st_uid == uid else stat.S_IXGRP if status.st_gid == gid else stat.S_IXOTH
-        )
+        bit = stat.S_IXUSR if status.st_uid == uid else stat.S_IXGRP if status.st_gid == gid else stat.S_IXOTH
         if not status.st_mode & bit:
             return False
     return True

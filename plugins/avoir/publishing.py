@@ -56,7 +56,7 @@ def publish_candidates(settings: Settings, *, as_of: datetime, run_id: str) -> d
 
 
 def publish(connection: psycopg.Connection, *, as_of: datetime, run_id: str) -> dict[str, int]:
-    """Judge and publish on an open connection; commits. One transaction, waiting at most a minute for locks."""
+    """Judge and publish on an open connection; commits. Waits at most a minute for a lock."""
     counts: dict[str, int] = {}
     with connection.transaction():
         connection.execute("set local lock_timeout = '60s'")
@@ -68,9 +68,7 @@ def publish(connection: psycopg.Connection, *, as_of: datetime, run_id: str) -> 
             for name in DIMENSIONS:
                 _replace(connection, name, f"candidate.{name}")
         for vendor_id, month_date, currency in _candidate_months(connection):
-            verdict, reason, version_id = _judge(
-                connection, failed, vendor_id, month_date, currency, as_of
-            )
+            verdict, reason, version_id = _judge(connection, failed, vendor_id, month_date, currency)
             if verdict == "published":
                 _replace_month(connection, vendor_id, month_date, currency)
             counts[verdict] = counts.get(verdict, 0) + 1
@@ -91,7 +89,9 @@ def _failed_checks(connection: psycopg.Connection, run_id: str) -> list[str]:
     ).fetchall()
     failed = [f"{border} {table}: {check}" for border, table, check, success in rows if not success]
     judged = {border for border, *_ in rows}
-    return failed + [f"the {border} border was not judged" for border in ("raw", "mart") if border not in judged]
+    return failed + [
+        f"the {border} border was not judged" for border in ("raw", "mart") if border not in judged
+    ]
 
 
 def _candidate_months(connection: psycopg.Connection) -> list[tuple[str, date, str]]:
@@ -106,19 +106,25 @@ def _judge(
     vendor_id: str,
     month_date: date,
     currency: str,
-    as_of: datetime,
 ) -> tuple[str, str, str | None]:
     key = (vendor_id, month_date, currency)
     version_id = version_of_month(connection, "candidate", key)
     if failed:
         return "blocked", "; ".join(failed), None
     closed = connection.execute(
-        "select version_id from ledger.closed_months where vendor_id = %s and month_date = %s and currency = %s",
+        """
+        select version_id from ledger.closed_months
+        where vendor_id = %s and month_date = %s and currency = %s
+        """,
         key,
     ).fetchone()
     if closed is not None:
         same = closed[0] == version_id
-        return "closed", "closed" if same else "closed; the candidate differs and awaits restatement", closed[0]
+        return (
+            "closed",
+            "closed" if same else "closed; the candidate differs and awaits restatement",
+            closed[0],
+        )
     held = _reasons_to_hold(connection, key)
     if held:
         return "held", "; ".join(held), None
@@ -169,9 +175,7 @@ def _reasons_to_hold(connection: psycopg.Connection, key: tuple[str, date, str])
     return reasons
 
 
-def version_of_month(
-    connection: psycopg.Connection, schema: str, key: tuple[str, date, str]
-) -> str | None:
+def version_of_month(connection: psycopg.Connection, schema: str, key: tuple[str, date, str]) -> str | None:
     """Hash of what a month shows in ``mart`` or as a ``candidate``; None when it shows nothing.
 
     The candidate's columns are compared on both sides, so a column that a release added counts as a change.
@@ -183,7 +187,8 @@ def version_of_month(
         statement = sql.SQL(
             """
             select row({columns})::text as shown from {relation}
-            where vendor_id = %s and month_date = %s and currency = %s order by row({columns})::text collate "C"
+            where vendor_id = %s and month_date = %s and currency = %s
+            order by row({columns})::text collate "C"
             """
         ).format(
             columns=_columns(connection, table.candidate),
@@ -211,7 +216,8 @@ def _ensure_table(connection: psycopg.Connection, table: Published) -> None:
         select c.column_name, format_type(a.atttypid, a.atttypmod)
         from information_schema.columns c
         join pg_attribute a
-            on a.attrelid = format('%%I.%%I', c.table_schema, c.table_name)::regclass and a.attname = c.column_name
+            on a.attrelid = format('%%I.%%I', c.table_schema, c.table_name)::regclass
+            and a.attname = c.column_name
         where c.table_schema = %s and c.table_name = %s and c.column_name not in (
             select column_name from information_schema.columns where table_schema = 'mart' and table_name = %s
         )
@@ -253,7 +259,11 @@ def _replace_month(connection: psycopg.Connection, vendor_id: str, month_date: d
         connection.execute(sql.SQL("delete from {} {}").format(target, where), key)
         connection.execute(
             sql.SQL("insert into {} ({}) select {} from {} {}").format(
-                target, columns, columns, sql.SQL(table.candidate), where  # type: ignore[arg-type]
+                target,
+                columns,
+                columns,
+                sql.SQL(table.candidate),
+                where,  # type: ignore[arg-type]
             ),
             key,
         )
@@ -270,7 +280,9 @@ def mart_sha256(connection: psycopg.Connection) -> str:
     ).fetchall()
     for (name,) in tables:
         digest.update(name.encode() + b"\n")
-        statement = sql.SQL("select t::text from {} t order by t::text collate \"C\"").format(sql.Identifier("mart", name))
+        statement = sql.SQL('select t::text from {} t order by t::text collate "C"').format(
+            sql.Identifier("mart", name)
+        )
         for (text,) in connection.execute(statement):
             digest.update(text.encode() + b"\n")
     return digest.hexdigest()

@@ -24,7 +24,9 @@ class RunError(RuntimeError):
     """A step of the run could not be done; the message says what to change."""
 
 
-def find_source(settings: Settings, name: str, environment: Mapping[str, str] | None = None) -> SourceConnection:
+def find_source(
+    settings: Settings, name: str, environment: Mapping[str, str] | None = None
+) -> SourceConnection:
     """The source of that name in the profile's sources file.
 
     Raises:
@@ -68,7 +70,9 @@ def load_contract_files(settings: Settings, *, as_of: datetime) -> str:
     """
     here = surroundings_of(settings)
     with here.warehouse.connect("avoir_transformer") as connection:
-        first = connection.execute("select least(min(valid_from), %s) from reference.contract_versions", (as_of.date(),))
+        first = connection.execute(
+            "select least(min(valid_from), %s) from reference.contract_versions", (as_of.date(),)
+        )
         found = first.fetchone()
         days_from = min(found[0] if found and found[0] else as_of.date(), date(as_of.year - 2, 1, 1))
         report = load_contracts(

@@ -17,7 +17,7 @@ import time
 import types
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -246,7 +246,9 @@ class Supervisor:
     """Starts the services in order, keeps them alive, stops them in reverse."""
 
     def __init__(self, surroundings: Surroundings, owner: str) -> None:
-        self.surroundings = surroundings
+        # A run triggers its own DAG runs; the nightly schedule belongs to services that stay up.
+        schedule = {"AVOIR_SCHEDULE": "off" if owner == "run" else "on"}
+        self.surroundings = replace(surroundings, environment=surroundings.environment | schedule)
         self.owner = owner
         self.children: dict[str, subprocess.Popen[bytes]] = {}
         self.restarts: dict[str, int] = {}
@@ -384,7 +386,7 @@ def answers(url: str) -> bool:
     """Whether an HTTP address on loopback answers below 500."""
     try:
         with urlopen(url, timeout=2) as response:  # noqa: S310 - loopback address made here
-            return int(response.status) < 500  # noqa: PLR2004
+            return int(response.status) < 500
     except (URLError, OSError):
         return False
 

@@ -27,7 +27,16 @@ from avoir.loading import create_raw
 from avoir.settings import Settings
 
 ROLES = ("avoir_loader", "avoir_transformer", "bi_reader", "finance_reader", "auditor")
-COMPUTED_SCHEMAS = ("reference", "staging", "intermediate", "facts", "penalties", "candidate", "mart", "checks")
+COMPUTED_SCHEMAS = (
+    "reference",
+    "staging",
+    "intermediate",
+    "facts",
+    "penalties",
+    "candidate",
+    "mart",
+    "checks",
+)
 OLDEST_SERVER = 140000
 
 
@@ -153,6 +162,8 @@ def _create_roles(connection: psycopg.Connection, warehouse: Warehouse) -> None:
         )
         # The administrator of a managed server is no superuser and must be a member to act for a role.
         connection.execute(sql.SQL("grant {} to current_user").format(sql.Identifier(role)))
+    for role in ROLES:
+        connection.execute(sql.SQL("alter role {} set timezone = 'UTC'").format(sql.Identifier(role)))
     for role in ("bi_reader", "finance_reader", "auditor"):
         connection.execute(
             sql.SQL("alter role {} set default_transaction_read_only = on").format(sql.Identifier(role))
@@ -182,7 +193,8 @@ def _grant(connection: psycopg.Connection) -> None:
     statements: tuple[LiteralString, ...] = (
         "alter default privileges for role avoir_loader grant select on tables to avoir_transformer, auditor",
         "alter default privileges for role avoir_transformer grant select on tables to auditor",
-        "alter default privileges for role avoir_transformer in schema mart grant select on tables to bi_reader",
+        "alter default privileges for role avoir_transformer in schema mart "
+        "grant select on tables to bi_reader",
         "grant usage on schema mart to bi_reader",
         "grant select on all tables in schema mart to bi_reader",
         "grant usage on schema finance to finance_reader",

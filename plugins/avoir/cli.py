@@ -1,0 +1,429 @@
+"""The ``avoir`` command."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+import psycopg
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from avoir.services import database, read_state, stop_request, surroundings_of
+from avoir.settings import Settings, SettingsError
+from avoir.warehouse import Warehouse
+
+HELP = """What outsourced vendors delivered, what they owe when they missed it, and why, to the cent.
+
+Examples:
+
+  avoir run                     load the demo's vendors, build, gate, publish, close, print the mart
+
+  avoir run --profile real      the same over the real data beside the checkout
+
+  avoir status --json           published months per vendor, verdicts, watermarks
+
+  avoir sql "select * from mart.mart_vendor_month" --json
+"""
+
+app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+mart_app = typer.Typer(help="The published mart.", no_args_is_help=True)
+contracts_app = typer.Typer(help="Contracts as files.", no_args_is_help=True)
+demo_app = typer.Typer(help="The demo's small world of vendors.", no_args_is_help=True)
+dbt_app = typer.Typer(help="The dbt project.", no_args_is_help=True)
+ledger_app = typer.Typer(help="The append-only ledger.", no_args_is_help=True)
+app.add_typer(mart_app, name="mart")
+app.add_typer(contracts_app, name="contracts")
+app.add_typer(demo_app, name="demo")
+app.add_typer(dbt_app, name="dbt")
+app.add_typer(ledger_app, name="ledger")
+
+Profile = Annotated[str | None, typer.Option(help="demo, real or your own; AVOIR_PROFILE, else demo.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+errors = Console(stderr=True, highlight=False)
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+
+
+def main() -> None:
+    """Entry point; errors of ours are one line, everything else is a bug and shows its trace."""
+    try:
+        app()
+    except (SettingsError, RuntimeError, ValueError, FileNotFoundError) as error:
+        errors.print(f"avoir: {error}", style="red", markup=False)
+        raise SystemExit(1) from error
+
+
+@contextmanager
+def _clocked() -> Iterator[Any]:
+    began = time.monotonic()
+
+    def tell(text: str) -> None:
+        errors.print(f"[{time.monotonic() - began:6.1f} s] {text}", markup=False)
+
+    yield tell
+
+
+@app.command()
+def run(profile: Profile = None) -> None:
+    """Run the whole pipeline once on the real scheduler and print the mart.
+
+    Services that are not up are started for the run and stopped after it. Killed at any point and started
+    again, it ends with the same mart.
+    """
+    from avoir.conducting import Conductor, prepare, services_up  # noqa: PLC0415
+    from avoir.postgres import locked  # noqa: PLC0415
+    from avoir.reporting import write_report  # noqa: PLC0415
+
+    settings = Settings.from_environment(profile=profile)
+    _require_data(settings)
+    here = surroundings_of(settings)
+    with locked(here.run_directory / "run.lock", wait=False) as mine, _clocked() as tell:
+        if not mine:
+            raise RuntimeError("another `avoir run` of this profile is under way.")
+        prepare(here, tell)
+        with services_up(here, tell) as fresh:
+            run_id = f"run__{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}"  # noqa: TID251 - names a run, decides nothing
+            Conductor(here, tell, run_id=run_id).run(fresh=fresh)
+            with here.warehouse.connect("auditor") as connection:
+                months = published_months(connection)
+                report = write_report(settings.profile_home / "report.html", months, as_of=settings.as_of)
+        _print_months(months)
+        console.print()
+        state = "up" if not fresh else "stopped; `make up` starts and keeps them"
+        console.print(
+            f"Airflow   {here.airflow_url}  user avoir, password in {settings.profile_home}/credentials.json"
+        )
+        console.print(
+            f"BI        {_dsn(here.warehouse)}  (password in the same file)",
+            soft_wrap=True,
+        )
+        console.print(f"Report    {report}", soft_wrap=True)
+        console.print(f"Services  {state}")
+
+
+def _dsn(warehouse: Warehouse) -> str:
+    return f"postgresql://bi_reader@{warehouse.host}:{warehouse.port}/{warehouse.database}"
+
+
+def _require_data(settings: Settings) -> None:
+    if settings.profile == "real" and not settings.shared_data.is_dir():
+        raise RuntimeError(
+            f"the real data is not at {settings.shared_data}. Put it there or set AVOIR_SHARED_DATA:\n"
+            "  tickets/servicenow_incident_events.csv  UCI 'Incident management process enriched event log'\n"
+            "  uptime/upptime_curc/                    the Upptime repository d33bs/upptime-curc\n"
+            "  invoices/ubl, invoices/cii              ConnectingEurope/eInvoicing-EN16931 examples\n"
+            "  invoices/facturx_pdf                    ZUGFeRD/corpus samples\n"
+            "  invoices/xero                           seeds of fivetran/dbt_xero"
+        )
+    if not settings.contracts_dir.is_dir():
+        raise RuntimeError(f"no contracts at {settings.contracts_dir}; set AVOIR_CONTRACTS.")
+
+
+@app.command()
+def up(profile: Profile = None) -> None:
+    """Start Postgres, Airflow and, for the demo, the vendors' systems; they stay up."""
+    from avoir.conducting import prepare, services_up  # noqa: PLC0415
+
+    settings = Settings.from_environment(profile=profile)
+    _require_data(settings)
+    here = surroundings_of(settings)
+    with _clocked() as tell:
+        prepare(here, tell)
+        with services_up(here, tell, keep=True):
+            pass
+    console.print(
+        f"Airflow  {here.airflow_url}  user avoir, password in {settings.profile_home}/credentials.json"
+    )
+    console.print(
+        f"BI       {_dsn(here.warehouse)}",
+        soft_wrap=True,
+    )
+
+
+@app.command()
+def down(profile: Profile = None) -> None:
+    """Stop everything that `avoir up` or an interrupted run left up."""
+    here = surroundings_of(Settings.from_environment(profile=profile))
+    stopped = stop_request(here)
+    console.print("stopped" if stopped else "nothing was up")
+
+
+@app.command()
+def destroy(
+    profile: Profile = None, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False
+) -> None:
+    """Remove everything a profile keeps: database, Airflow's metadata, logs, the demo's world."""
+    import shutil  # noqa: PLC0415
+
+    settings = Settings.from_environment(profile=profile)
+    if not yes:
+        typer.confirm(f"Remove {settings.profile_home} and its database?", abort=True)
+    here = surroundings_of(settings)
+    stop_request(here)
+    if here.postgres is not None:
+        here.postgres.destroy()
+    shutil.rmtree(settings.profile_home, ignore_errors=True)
+
+
+@app.command()
+def bootstrap(profile: Profile = None) -> None:
+    """Make databases, roles, schemas and privileges on the warehouse's server. Idempotent."""
+    from avoir.warehouse import bootstrap as make  # noqa: PLC0415
+
+    here = surroundings_of(Settings.from_environment(profile=profile))
+    with database(here) as warehouse:
+        make(warehouse)
+    console.print(f"{here.warehouse.database} at {here.warehouse.host}:{here.warehouse.port} is ready")
+
+
+@app.command()
+def load(name: str, profile: Profile = None) -> None:
+    """Load the next window of one source, without Airflow."""
+    from avoir.running import load_source  # noqa: PLC0415
+
+    settings = Settings.from_environment(profile=profile)
+    here = surroundings_of(settings)
+    with database(here):
+        counts = load_source(settings, name, as_of=settings.as_of or datetime.now(UTC))  # noqa: TID251
+    console.print(", ".join(f"{count} {kind}" for kind, count in counts.items()))
+
+
+@app.command()
+def status(profile: Profile = None, as_json: Json = False) -> None:
+    """Published months per vendor, verdicts of the gate, watermarks of the sources."""
+    settings = Settings.from_environment(profile=profile)
+    here = surroundings_of(settings)
+    state = read_state(here)
+    with database(here) as warehouse, warehouse.connect("auditor") as connection:
+        months = published_months(connection)
+        watermarks = _rows(
+            connection, "select source_name, system, vendor_id, watermark from loads.watermarks order by 1"
+        )
+        rejected = _rows(
+            connection,
+            """
+            select source_name, reason_code, count(*) as records
+            from loads.rejected group by 1, 2 order by 1, 2
+            """,
+        )
+        ledger = _rows(
+            connection, "select count(*) as entries, max(entry_no) as last_entry_no from ledger.entries"
+        )
+    failures = settings.profile_home / "run" / "failures.jsonl"
+    answer = {
+        "profile": settings.profile,
+        "as_of": settings.as_of,
+        "services": state["phase"] if state else "down",
+        "months": months,
+        "watermarks": watermarks,
+        "rejected": rejected,
+        "ledger": ledger[0],
+        "failures": [json.loads(line) for line in failures.read_text().splitlines()[-20:]]
+        if failures.exists()
+        else [],
+    }
+    if as_json:
+        print(json.dumps(answer, default=_plain, indent=2))
+        return
+    console.print(f"profile {settings.profile}, as of {settings.as_of}, services {answer['services']}")
+    _print_months(months)
+    _print_rows(watermarks)
+    if rejected:
+        _print_rows(rejected)
+
+
+@app.command()
+def sql(
+    query: str,
+    role: Annotated[
+        str, typer.Option(help="bi_reader, finance_reader, auditor, avoir_transformer or avoir_loader.")
+    ] = "auditor",
+    as_json: Json = False,
+    profile: Profile = None,
+) -> None:
+    """Ask the warehouse, read-only, as one of its roles.
+
+    Example: avoir sql "select * from mart.mart_vendor_month" --role bi_reader
+    """
+    here = surroundings_of(Settings.from_environment(profile=profile))
+    with database(here) as warehouse:
+        if role not in warehouse.passwords:
+            known = "bi_reader, finance_reader, auditor, avoir_transformer, avoir_loader"
+            raise RuntimeError(f"there is no role {role!r}; use {known}.")
+        with warehouse.connect(role) as connection:
+            connection.read_only = True
+            try:
+                rows = _rows(connection, query)
+            except psycopg.Error as error:
+                raise RuntimeError(str(error).strip()) from error
+    if as_json:
+        print(json.dumps(rows, default=_plain, indent=2))
+    elif sys.stdout.isatty():
+        _print_rows(rows)
+    elif rows:
+        writer = csv.DictWriter(sys.stdout, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+@mart_app.command("hash")
+def mart_hash(profile: Profile = None) -> None:
+    """Content hash of all published tables."""
+    from avoir.publishing import mart_sha256  # noqa: PLC0415
+
+    here = surroundings_of(Settings.from_environment(profile=profile))
+    with database(here) as warehouse, warehouse.connect("auditor") as connection:
+        print(mart_sha256(connection))
+
+
+@ledger_app.command("verify")
+def ledger_verify(profile: Profile = None) -> None:
+    """Recompute the chain of hashes; exit 1 and say where it breaks."""
+    from avoir.closing import verify_chain  # noqa: PLC0415
+
+    here = surroundings_of(Settings.from_environment(profile=profile))
+    with database(here) as warehouse, warehouse.connect("auditor") as connection:
+        problems = verify_chain(connection)
+    for problem in problems:
+        console.print(problem)
+    if problems:
+        raise typer.Exit(1)
+    console.print("the chain holds")
+
+
+@contracts_app.command("check")
+def contracts_check(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Files or directories; the profile's by default.")
+    ] = None,
+    profile: Profile = None,
+) -> None:
+    """Print every problem of contract files with its line and its mend; exit 1 when there is one."""
+    from avoir.contracts.check import check_paths  # noqa: PLC0415
+
+    settings = Settings.from_environment(profile=profile)
+    problems = check_paths(paths or [settings.contracts_dir])
+    for problem in problems:
+        print(problem)
+    if problems:
+        raise typer.Exit(1)
+    console.print("no problem found")
+
+
+@demo_app.command("build")
+def demo_build(profile: Profile = None) -> None:
+    """Make the demo's world: histories, invoices, truth."""
+    from avoir.demo.world import build_world  # noqa: PLC0415
+
+    settings = Settings.from_environment(profile=profile)
+    build_world(settings.profile_home / "world")
+    console.print(str(settings.profile_home / "world"), soft_wrap=True)
+
+
+@demo_app.command("serve")
+def demo_serve(profile: Profile = None) -> None:
+    """Serve the demo's vendor systems over HTTP on loopback, in the foreground."""
+    from avoir.demo.server import serve  # noqa: PLC0415
+
+    here = surroundings_of(Settings.from_environment(profile=profile))
+    serve(here.settings.profile_home / "world", here.ports["vendors"])
+
+
+@dbt_app.command("parse")
+def dbt_parse(profile: Profile = None) -> None:
+    """Make the manifest that the DAG is drawn from."""
+    from avoir.modelling import parse_project  # noqa: PLC0415
+
+    here = surroundings_of(Settings.from_environment(profile=profile))
+    manifest = parse_project(here.settings.checkout / "dbt_project", here.environment)
+    console.print(str(manifest), soft_wrap=True)
+
+
+def published_months(connection: psycopg.Connection) -> list[dict[str, Any]]:
+    """Every month the gate ever judged, with its latest verdict and, if published, its numbers."""
+    return _rows(
+        connection,
+        """
+        with latest as (
+            select distinct on (vendor_id, month_date, currency)
+                vendor_id, month_date, currency, verdict, reason
+            from mart.publication_log order by vendor_id, month_date, currency, publication_no desc
+        )
+        select l.vendor_id as vendor, to_char(l.month_date, 'YYYY-MM') as month, l.currency,
+            case when l.verdict = 'unchanged' then 'published' else l.verdict end as verdict, l.reason,
+            m.vendor_id is not null as is_published,
+            m.availability_pct, m.coverage_pct, m.sla_met_count, m.sla_judged_count, m.sla_met_pct,
+            m.invoiced_amount, m.credit_amount, m.penalty_line_count,
+            c.vendor_id is not null as is_closed
+        from latest l
+        left join mart.mart_vendor_month m using (vendor_id, month_date, currency)
+        left join ledger.closed_months c using (vendor_id, month_date, currency)
+        order by 1, 2, 3
+        """,
+    )
+
+
+def _rows(connection: psycopg.Connection, query: str) -> list[dict[str, Any]]:
+    with connection.cursor() as cursor:
+        cursor.execute(query)  # type: ignore[call-overload]
+        if cursor.description is None:
+            return []
+        names = [column.name for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    return str(value)
+
+
+def _print_months(months: list[dict[str, Any]]) -> None:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("vendor", "month"):
+        table.add_column(name)
+    for name in ("availability %", "SLA met", "invoiced", "credits", ""):
+        table.add_column(name, justify="right")
+    table.add_column("gate")
+    for one in months:
+        judged = one["sla_judged_count"]
+        table.add_row(
+            one["vendor"],
+            one["month"],
+            "" if one["availability_pct"] is None else f"{one['availability_pct']:.4f}",
+            "" if judged is None else f"{one['sla_met_count']}/{judged}",
+            "" if one["invoiced_amount"] is None else f"{one['invoiced_amount']:,.2f}",
+            "" if one["credit_amount"] is None else f"{one['credit_amount']:,.2f}",
+            one["currency"],
+            _gate(one),
+        )
+    console.print(table)
+
+
+def _gate(one: dict[str, Any]) -> str:
+    if one["is_closed"]:
+        return "closed"
+    return str(one["verdict"]) if one["verdict"] == "published" else f"{one['verdict']}: {one['reason']}"
+
+
+def _print_rows(rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in rows[0]:
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*("" if value is None else str(_plain(value)) for value in row.values()))
+    console.print(table)

@@ -1,0 +1,188 @@
+"""A whole run on the real scheduler, watched: services up, sources loaded, mart built, month closed.
+
+This is what ``make run`` does. It may be killed at any point: whatever had landed stays, the next run reads
+the rest, and the mart ends the same.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from avoir.airflow_api import FINISHED, AirflowApi
+from avoir.modelling import parse_project
+from avoir.services import (
+    LOGIN,
+    ServicesError,
+    Surroundings,
+    read_state,
+    start_supervisor,
+    stop_request,
+)
+from avoir.sources import read_sources
+
+Tell = Callable[[str], None]
+
+
+class ConductError(RuntimeError):
+    """The run did not end well; the message says which task failed and where its log is."""
+
+
+@contextmanager
+def services_up(here: Surroundings, tell: Tell, *, keep: bool = False) -> Iterator[bool]:
+    """Services for the length of the block, or those already up; yields whether this call started them.
+
+    Raises:
+        ServicesError: a service did not come up.
+    """
+    started = False
+    state = read_state(here)
+    while state is not None and state.get("phase") in {"stopping", "failed"}:
+        time.sleep(0.2)
+        state = read_state(here)
+    if state is None:
+        start_supervisor(here, keep=keep)
+        started = True
+    try:
+        _await_ready(here, tell)
+        yield started
+    finally:
+        if started and not keep:
+            tell("stopping what this run started")
+            stop_request(here)
+
+
+def _await_ready(here: Surroundings, tell: Tell) -> None:
+    deadline = time.monotonic() + 300
+    said = ""
+    while time.monotonic() < deadline:
+        state = read_state(here)
+        phase = str(state["phase"]) if state and "phase" in state else "starting"
+        if state and phase == "failed":
+            raise ServicesError(str(state.get("error")))
+        if phase != said and state is not None:
+            tell(phase if phase != "ready" else "services are ready")
+            said = phase
+        if phase == "ready":
+            return
+        time.sleep(0.2)
+    raise ServicesError(f"the services were not ready in time; read {here.logs}")
+
+
+def prepare(here: Surroundings, tell: Tell) -> None:
+    """What must be there before Airflow reads the DAG files: the demo's world, the manifest."""
+    if here.settings.profile == "demo":
+        from avoir.demo.world import build_world  # noqa: PLC0415
+
+        tell("making the demo's world of vendors")
+        build_world(here.settings.profile_home / "world")
+    tell("reading the dbt project")
+    parse_project(here.settings.checkout / "dbt_project", here.environment)
+
+
+class Conductor:
+    """Triggers and watches the DAGs of one run."""
+
+    def __init__(self, here: Surroundings, tell: Tell, *, run_id: str) -> None:
+        self.here = here
+        self.tell = tell
+        self.run_id = run_id
+        password = here.warehouse.passwords["airflow_login"]
+        self.api = AirflowApi(here.airflow_url, LOGIN, password)
+        self.sources = [s.name for s in read_sources(here.settings.sources_file, here.environment)]
+
+    def run(self, *, fresh: bool) -> None:
+        """Load, build, close.
+
+        Args:
+            fresh: the services were started for this run, so no run of another life can still be alive.
+
+        Raises:
+            ConductError: the build or the close failed.
+        """
+        loads = [f"load_{name}" for name in self.sources]
+        self.api.await_dags([*loads, "build_mart", "close_month"], seconds=120)
+        if fresh and (ended := self.api.end_unfinished()):
+            self.tell(f"ended {ended} runs that an interrupted run had left")
+        failed = self._load(loads)
+        self._build(failed)
+        self._close()
+
+    def _load(self, loads: list[str]) -> list[str]:
+        for dag_id in loads:
+            self.api.trigger(dag_id, self.run_id)
+        said = -1
+        while True:
+            runs = {run["dag_id"]: run["state"] for run in self.api.runs(run_id_pattern=self.run_id)}
+            done = [dag_id for dag_id in loads if runs.get(dag_id) in FINISHED]
+            if len(done) != said:
+                said = len(done)
+                self.tell(f"loaded {said} of {len(loads)} sources")
+            if len(done) == len(loads):
+                break
+            time.sleep(0.7)
+        failed = [dag_id for dag_id in loads if runs[dag_id] == "failed"]
+        for dag_id in failed:
+            self.tell(
+                f"{dag_id} failed; its vendor's months are stale, the others go on (log: {self._log(dag_id)})"
+            )
+        return failed
+
+    def _build(self, failed: list[str]) -> None:
+        """The build that the landed assets started, or one by hand when a source is missing."""
+        loaded_at = max(
+            datetime.fromisoformat(run["end_date"]) for run in self.api.runs(run_id_pattern=self.run_id)
+        )
+        run = None if failed else self._asset_run(loaded_at)
+        if run is None:
+            self.tell("building with what has landed")
+            self.api.trigger("build_mart", self.run_id)
+            run = self.run_id
+        said = ""
+        while True:
+            state = self._state("build_mart", run)
+            tasks = self.api.task_states("build_mart", run)
+            done = sum(1 for one in tasks.values() if one == "success")
+            line = f"built {done} of {len(tasks)} steps"
+            if line != said:
+                said = line
+                self.tell(line)
+            if state in FINISHED:
+                break
+            time.sleep(1)
+        if state == "failed":
+            bad = sorted(task for task, one in tasks.items() if one == "failed")
+            raise ConductError(f"build_mart failed at {', '.join(bad)}; read {self._log('build_mart')}")
+
+    def _asset_run(self, loaded_at: datetime) -> str | None:
+        """The build that started after the last source had landed."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            for run in self.api.runs("build_mart"):
+                queued = run.get("queued_at") or run.get("run_after")
+                if queued and datetime.fromisoformat(queued) >= loaded_at - timedelta(seconds=1):
+                    return str(run["dag_run_id"])
+            time.sleep(0.5)
+        return None
+
+    def _close(self) -> None:
+        as_of = self.here.settings.as_of or datetime.now(UTC)  # noqa: TID251 - the command's own clock
+        local = as_of.astimezone(ZoneInfo(self.here.settings.timezone))
+        month = (local.replace(day=1) - timedelta(days=1)).strftime("%Y-%m")
+        self.tell(f"closing {month}")
+        self.api.trigger("close_month", self.run_id, {"month": month})
+        while (state := self._state("close_month", self.run_id)) not in FINISHED:
+            time.sleep(0.7)
+        if state == "failed":
+            raise ConductError(f"close_month failed; read {self._log('close_month')}")
+
+    def _state(self, dag_id: str, run_id: str) -> str:
+        runs: list[dict[str, Any]] = self.api.runs(dag_id, run_id_pattern=run_id)
+        return str(next(run["state"] for run in runs if run["dag_run_id"] == run_id))
+
+    def _log(self, dag_id: str) -> str:
+        return str(self.here.settings.profile_home / "airflow" / "logs" / f"dag_id={dag_id}")

@@ -1,0 +1,49 @@
+"""Fixtures shared by all tests: a real Postgres, and the third-party data where it is."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from avoir.postgres import EmbeddedPostgres, embedded, free_port
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """The embedded server, made for this test session and removed after it."""
+    home = tmp_path_factory.mktemp("postgres")
+    server = embedded(home, free_port(0), uuid.uuid4().hex)
+    try:
+        with server.running(home / "postgres.log"):
+            yield server
+    finally:
+        server.destroy()
+
+
+@pytest.fixture
+def warehouse_dsn(postgres_server: EmbeddedPostgres) -> Iterator[str]:
+    """URL of an empty database of its own, as the administrator."""
+    name = f"t_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(postgres_server.url("postgres"), autocommit=True) as connection:
+        connection.execute(f'create database "{name}" template template0')
+        yield postgres_server.url(name)
+        connection.execute(f'drop database "{name}" with (force)')
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The third-party data; a user without it skips, CI without it fails."""
+    path = Path(os.environ.get("AVOIR_SHARED_DATA", CHECKOUT.parent / "shared" / "data"))
+    if not path.is_dir():
+        reason = f"the third-party data is not at {path}; set AVOIR_SHARED_DATA"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return path
