@@ -1,8 +1,7 @@
-"""Invoices as Factur-X: CII by drafthorse, put into a PDF by factur-x, with every date taken from the invoice."""
+"""Invoices as Factur-X: CII by drafthorse, put into a PDF by factur-x, every date taken from the invoice."""
 
 from __future__ import annotations
 
-import io
 import re
 from datetime import datetime
 from functools import cache
@@ -97,28 +96,25 @@ def cii(invoice: Invoice) -> bytes:
 
 @cache
 def _page(seller: str) -> bytes:
-    """A one-page PDF to carry invoices of one seller: its name and nothing to read but the attachment."""
-    from pypdf import PdfWriter
-    from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
-
-    writer = PdfWriter()
-    page = writer.add_blank_page(width=595, height=842)
-    font = DictionaryObject(
-        {
-            NameObject("/Type"): NameObject("/Font"),
-            NameObject("/Subtype"): NameObject("/Type1"),
-            NameObject("/BaseFont"): NameObject("/Helvetica"),
-        }
+    """A one-page PDF to carry the invoices of one seller: it shows a name, the rest is the attachment."""
+    content = f"BT /F1 18 Tf 60 770 Td ({seller}) Tj ET".encode("latin-1")
+    objects = (
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Resources 6 0 R >>",
+        b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content),
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        b"<< /Font << /F1 5 0 R >> >>",
     )
-    fonts = DictionaryObject({NameObject("/F1"): writer._add_object(font)})
-    page[NameObject("/Resources")] = DictionaryObject({NameObject("/Font"): fonts})
-    content = DecodedStreamObject()
-    shown = seller.replace("(", "").replace(")", "")
-    content.set_data(f"BT /F1 18 Tf 60 770 Td ({shown}) Tj ET".encode("latin-1"))
-    page[NameObject("/Contents")] = writer._add_object(content)
-    buffer = io.BytesIO()
-    writer.write(buffer)
-    return buffer.getvalue()
+    file = bytearray(b"%PDF-1.6\n")
+    entries = bytearray(b"0000000000 65535 f \n")
+    for number, body in enumerate(objects, start=1):
+        entries += b"%010d 00000 n \n" % len(file)
+        file += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    table = len(file)
+    file += b"xref\n0 %d\n%strailer\n" % (len(objects) + 1, entries)
+    file += b"<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, table)
+    return bytes(file)
 
 
 _PDF_DATE = re.compile(rb"(?<=\(D\\072)\d{14}")  # pypdf writes the colon of (D:20250202...) in octal
@@ -128,8 +124,8 @@ _XMP_DATE = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
 def pdf(invoice: Invoice) -> bytes:
     """The invoice as a Factur-X PDF of profile EN16931.
 
-    factur-x stamps the moment it ran. Those stamps are replaced by one of the same length, so no offset in the file
-    moves and the same invoice gives the same bytes.
+    factur-x stamps the moment it ran. Those stamps are replaced by one of the same length, so no offset in
+    the file moves and the same invoice gives the same bytes.
     """
     from facturx import generate_from_binary
 

@@ -53,7 +53,7 @@ class Adjustment:
 
 @dataclass(frozen=True)
 class Invoice:
-    """A document of EN 16931. ``dropped_at`` is when it arrived in the folder, and says nothing to the standard."""
+    """A document of EN 16931; ``dropped_at``, when it arrived in the folder, is not part of the standard."""
 
     vendor_id: str
     number: str

@@ -380,7 +380,7 @@ def clock_change_days(vendor: Vendor, month: Month) -> list[date]:
 
 
 def _around_clock_changes(desk: Desk) -> list[Draft]:
-    """Tickets over the night that the clocks change: in the hour that comes twice, and from Friday to Monday."""
+    """Tickets over the night that the clocks change: in its strange hour, and from Friday to Monday."""
     drafts = []
     for day in clock_change_days(desk.vendor, desk.month):
         friday_evening = desk.draft(desk.at(day - timedelta(days=2), "22:15:00"))

@@ -1,11 +1,12 @@
 """What the vendors of the demo world really delivered and owe: the oracle the warehouse is judged by.
 
 It reads the same records as the warehouse (not the generator's intentions), and computes with its own
-arithmetic: zoneinfo, lists of open pieces, one walk over the probes, exact fractions for money. It imports nothing
-of ``avoir`` outside this package. Where the two disagree, one of them is wrong, and a person has to look.
+arithmetic: zoneinfo, lists of open pieces, one walk over the probes, exact fractions for money. It imports
+nothing of ``avoir`` outside this package. Where the two disagree, one of them is wrong, and a person has to
+look.
 
-Rules: intervals are half-open; months and dates are local to the contract's zone; a breach is judged on unrounded
-time; money is rounded half-up once, per clause and month, after the cap.
+Rules: intervals are half-open; months and dates are local to the contract's zone; a breach is judged on
+unrounded time; money is rounded half-up once, per clause and month, after the cap.
 """
 
 from __future__ import annotations
@@ -38,10 +39,10 @@ JsonRow = dict[str, object]
 Outcome = Literal["met", "breached", "running"]
 
 DEFINITIONS: Mapping[str, str] = {
-    "tickets": "every ticket of the support service whose clock started under the contract, up to as_of; "
+    "tickets": "every ticket of the support service whose clock started under the contract; "
     "business_seconds runs to the first response, or to as_of while there is none",
-    "outside_contract": "tickets that no clause judges: another service, or created before the contract began",
-    "platform_months.downtime_seconds": "counted as down: measured down, and unknown where the contract says down; "
+    "outside_contract": "tickets that no clause judges: of another service, or from before the contract",
+    "platform_months.downtime_seconds": "measured down, and unknown where the contract counts it as down; "
     "maintenance announced in time is left out",
     "platform_months.unknown_seconds": "without a measurement, outside maintenance announced in time, "
     "whatever the contract makes of it",
@@ -85,8 +86,8 @@ def business_seconds(
 ) -> int:
     """Open time from start to stop less the open time of the pauses. Pauses must not overlap."""
     total = hours.open_between(start, stop)
-    for begin, end in pauses:
-        begin, end = max(begin, start), min(stop if end is None else end, stop)
+    for held, resumed in pauses:
+        begin, end = max(held, start), stop if resumed is None else min(resumed, stop)
         if begin < end:
             total -= hours.open_between(begin, end)
     return total
@@ -228,7 +229,7 @@ def judge_platform(
 
 @dataclass(frozen=True)
 class PlanStep:
-    """A plan version: when it was asked for, the date it names, whether it was approved before the next one."""
+    """A plan version: when it was asked for, its date, and whether it was approved before the next one."""
 
     requested: date
     due: date
@@ -263,7 +264,7 @@ def plan_of(row: Row, audit: Sequence[Row], zone: ZoneInfo) -> list[PlanStep]:
 
 
 def validated_due(plan: Sequence[PlanStep], notice_days: int) -> date | None:
-    """The date that counts: the last approved one that was asked for in time; None without any approved plan."""
+    """The date that counts: the last approved one asked for in time; None without an approved plan."""
     due = plan[0].due if plan[0].approved else None
     for step in plan[1:]:
         if due is not None and step.approved and (due - step.requested).days >= notice_days:

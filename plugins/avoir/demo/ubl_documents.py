@@ -1,6 +1,7 @@
 """Invoices as UBL 2.1, element by element in the order of the schema.
 
-No UBL writer on PyPI is both established and complete, and an invoice is sixty elements: lxml is enough. The comments give the business terms of EN 16931; types 380 and 384 are an Invoice, 381 is a CreditNote.
+No UBL writer on PyPI is both established and complete, and an invoice is sixty elements: lxml is enough. The
+comments give the business terms of EN 16931; types 380 and 384 are an Invoice, 381 is a CreditNote.
 """
 
 from __future__ import annotations
@@ -105,7 +106,9 @@ def ubl(invoice: Invoice) -> bytes:
     root_name = "CreditNote" if is_credit_note else "Invoice"
     namespace = f"{_OASIS}:{root_name}-2"
     currency = invoice.currency
-    root = etree.Element(f"{{{namespace}}}{root_name}", nsmap={None: namespace, "cac": CAC, "cbc": CBC})
+    root = etree.fromstring(
+        f'<{root_name} xmlns="{namespace}" xmlns:cac="{CAC}" xmlns:cbc="{CBC}"/>'.encode()
+    )
     root.append(_cbc("CustomizationID", CUSTOMIZATION))  # BT-24
     root.append(_cbc("ID", invoice.number))  # BT-1
     root.append(_cbc("IssueDate", invoice.issued.isoformat()))  # BT-2

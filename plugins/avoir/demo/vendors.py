@@ -223,7 +223,7 @@ _INDIAN_SEASONS = {3: 1.2, 4: 1.05, 8: 0.82, 10: 0.8, 11: 0.9, 12: 1.18}
 
 
 def _week(*hours: str, **other_days: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    return {**{day: hours for day in _WEEKDAYS}, **other_days}
+    return dict.fromkeys(_WEEKDAYS, hours) | other_days
 
 
 HELIOS = Vendor(

@@ -226,7 +226,7 @@ def _tell_lead_in(tables: Tables, vendor: Vendor, seed: int) -> None:
 def _tell_uptime(
     tables: Tables, vendor: Vendor, told: Sequence[Month], start: int, seed: int
 ) -> list[tuple[int, int]]:
-    """Probes of the told months up to ``AS_OF``; where the contract starts with them, some hours before too."""
+    """Probes of the told months up to ``AS_OF``, and of some hours before where the contract starts there."""
     weathers = []
     for month in (told[0].plus(-1), *told, told[-1].plus(1)):
         if month < FIRST_MONTH:
