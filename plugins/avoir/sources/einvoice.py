@@ -5,10 +5,10 @@ syntax bindings (CEN/TS 16931-3-2 and -3-3) state them; nothing is computed, amo
 
 Why not a library: of those on PyPI, ``drafthorse`` reads only CII, refuses what it does not know and fills
 absent terms; ``factur-x`` reads the attachment and checks schemas, not terms; ``en16931`` reads UBL only and
-through binary floats; ``pycheval`` reads CII only; ``facturex`` and ``tallystick-core`` leave terms out that a
-credit is computed from (preceding invoice, line periods); ``euinvoice`` needs Python 3.12; ``eu-einvoice``
+through binary floats; ``pycheval`` reads CII only; ``facturex`` and ``tallystick-core`` leave terms out that
+a credit is computed from (preceding invoice, line periods); ``euinvoice`` needs Python 3.12; ``eu-einvoice``
 reads both well, but is a month old, brings 100 MB of Saxon, and parses with DTDs allowed. Its reading agrees
-with this table on every file we have of both.
+with this table in every term of every UBL and CII file we have.
 
 Every byte is hostile: no DTD, no entity, no network, bounded size and depth.
 """
@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Literal
 
@@ -43,8 +43,9 @@ _ROOTS: dict[str, Syntax] = {
     f"{{{_NAMESPACES['rsm']}}}CrossIndustryInvoice": "CII",
 }
 
-_AMOUNT = re.compile(r"[+-]?(\d{1,24}(\.\d{0,12})?|\.\d{1,12})")
-_UBL_DATE = re.compile(r"(\d{4}-\d{2}-\d{2})(Z|[+-]\d{2}:\d{2})?")
+_AMOUNT = re.compile(r"[+-]?(\d{1,24}(\.\d{0,12})?|\.\d{1,12})", re.ASCII)
+_UBL_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})(Z|[+-]\d{2}:\d{2})?", re.ASCII)
+_CII_DATE = re.compile(r"(\d{4})(\d{2})(\d{2})", re.ASCII)
 
 
 class UnusableInvoiceError(Exception):
@@ -456,36 +457,28 @@ def _value(element: etree._Element, term: Term, syntax: Syntax, currency: str | 
 
 def _date(term: Term, text: str, item: etree._Element | str) -> str:
     """An ISO date: CII writes YYYYMMDD as format 102, UBL an xs:date, whose zone has no meaning here."""
-    written = "%Y-%m-%d"
-    if isinstance(item, etree._Element) and item.tag == f"{{{_NAMESPACES['udt']}}}DateTimeString":
-        written = "%Y%m%d"
-        if item.get("format", "102") != "102":
-            raise UnusableInvoiceError(
-                "bad_term", f"{term.number} has date format {item.get('format')}, not 102"
-            )
-    elif match := _UBL_DATE.fullmatch(text):
-        text = match[1]
+    written = _UBL_DATE
+    if not isinstance(item, str) and item.tag == f"{{{_NAMESPACES['udt']}}}DateTimeString":
+        written = _CII_DATE
+        code = item.get("format", "102")
+        if code != "102":
+            raise UnusableInvoiceError("bad_term", f"{term.number} has date format {code}, not 102")
+    match = written.fullmatch(text)
     try:
-        if len(text) not in (8, 10):
-            raise ValueError
-        return datetime.strptime(text, written).date().isoformat()
+        return date.fromisoformat("-".join(match.group(1, 2, 3)) if match else "").isoformat()
     except ValueError:
-        raise UnusableInvoiceError(
-            "bad_term", f"{term.number} ({term.column}) is not a date: {text!r}"
-        ) from None
+        reason = f"{term.number} ({term.column}) is not a date: {text!r}"
+        raise UnusableInvoiceError("bad_term", reason) from None
 
 
 def _found(element: etree._Element, path: str) -> list[etree._Element | str]:
-    result = element.xpath(path, namespaces=_NAMESPACES)
-    return (
-        [item for item in result if isinstance(item, (str, etree._Element))]
-        if isinstance(result, list)
-        else []
-    )
+    # The paths of the terms select elements and attributes: never a number, a truth value or a namespace.
+    found: list[etree._Element | str] = element.xpath(path, namespaces=_NAMESPACES)  # type: ignore[assignment]
+    return found
 
 
 def _elements(element: etree._Element, path: str) -> list[etree._Element]:
-    return [item for item in _found(element, path) if isinstance(item, etree._Element)]
+    return [item for item in _found(element, path) if not isinstance(item, str)]
 
 
 def _texts(element: etree._Element, path: str) -> list[str]:
@@ -497,7 +490,7 @@ def _text(item: etree._Element | str) -> str:
 
 
 def _currency_of(item: etree._Element | str) -> str | None:
-    return item.get("currencyID") if isinstance(item, etree._Element) else None
+    return None if isinstance(item, str) else item.get("currencyID")
 
 
 def _contradictions(invoice: Invoice) -> Iterator[str]:

@@ -115,27 +115,27 @@ def attached_invoice(pdf: bytes) -> bytes:
     Raises:
         UnusableInvoiceError: see :meth:`PdfExtractor.invoice_xml`.
     """
-    from pypdf import PdfReader
-    from pypdf.errors import LimitReachedError, PyPdfError
+    # Only the worker pays for the import.
+    from pypdf import PdfReader  # noqa: PLC0415
+    from pypdf.errors import LimitReachedError, PyPdfError  # noqa: PLC0415
 
     if not pdf.startswith(b"%PDF-"):
         raise UnusableInvoiceError("pdf_unreadable", "the file does not begin as a PDF does")
-    found: dict[bytes, str] = {}
+    found: set[bytes] = set()
     try:
         reader = PdfReader(io.BytesIO(pdf))
-        if reader.is_encrypted:
-            raise UnusableInvoiceError("pdf_encrypted", "the PDF is encrypted")
-        for attachment in reader.attachment_list:
-            if attachment.name.lower() in ATTACHMENT_NAMES:
-                found[attachment.content] = attachment.name
-    except UnusableInvoiceError:
-        raise
+        is_encrypted = reader.is_encrypted
+        if not is_encrypted:
+            attachments = reader.attachment_list
+            found = {item.content for item in attachments if item.name.lower() in ATTACHMENT_NAMES}
     except (LimitReachedError, MemoryError, RecursionError) as error:
         raise UnusableInvoiceError(
             "pdf_too_large_inside", f"the PDF inflates beyond bounds: {error}"
         ) from None
     except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError, OSError) as error:
         raise UnusableInvoiceError("pdf_unreadable", f"the PDF cannot be read: {error}") from None
+    if is_encrypted:
+        raise UnusableInvoiceError("pdf_encrypted", "the PDF is encrypted")
     if not found:
         names = ", ".join(ATTACHMENT_NAMES)
         raise UnusableInvoiceError("pdf_without_invoice", f"the PDF has no attachment named {names}")

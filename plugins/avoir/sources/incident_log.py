@@ -38,19 +38,22 @@ from avoir.sources.model import (
     text_columns,
 )
 
+EXPORT_COLUMNS = (
+    "number", "incident_state", "active", "reassignment_count", "reopen_count", "sys_mod_count",
+    "made_sla", "caller_id", "opened_by", "opened_at", "sys_created_by", "sys_created_at",
+    "sys_updated_by", "sys_updated_at", "contact_type", "location", "category", "subcategory",
+    "u_symptom", "cmdb_ci", "impact", "urgency", "priority", "assignment_group", "assigned_to",
+    "knowledge", "u_priority_confirmation", "notify", "problem_id", "rfc", "vendor", "caused_by",
+    "closed_code", "resolved_by", "resolved_at", "closed_at",
+)  # fmt: skip
+
 INCIDENT_EVENTS = Table(
     "incident_events",
-    text_columns(
-        "number", "incident_state", "active", "reassignment_count", "reopen_count", "sys_mod_count",
-        "made_sla", "caller_id", "opened_by", "opened_at", "sys_created_by", "sys_created_at",
-        "sys_updated_by", "sys_updated_at", "contact_type", "location", "category", "subcategory",
-        "u_symptom", "cmdb_ci", "impact", "urgency", "priority", "assignment_group", "assigned_to",
-        "knowledge", "u_priority_confirmation", "notify", "problem_id", "rfc", "vendor", "caused_by",
-        "closed_code", "resolved_by", "resolved_at", "closed_at",
-    ),
+    # The export's columns, and the zone its instants are to be read in.
+    text_columns(*EXPORT_COLUMNS, "source_timezone"),
     key=("number", "sys_mod_count"),
     updated="sys_updated_at",
-)  # fmt: skip
+)
 
 UNKNOWN = "?"
 INSTANT_FORMAT = "%d/%m/%Y %H:%M"
@@ -63,7 +66,7 @@ def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[
     del landed
     table = INCIDENT_EVENTS
     zone: ZoneInfo = source.option("timezone")
-    export = CsvFile.read(source, source.path, table.column_names)
+    export = CsvFile.read(source, source.path, EXPORT_COLUMNS)
     kept: dict[tuple[str, str], tuple[datetime, Record]] = {}
     landing: list[Record] = []
     for record in export.records(table.name):
@@ -93,7 +96,7 @@ def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[
     landing.sort(key=lambda record: record.number)
     yield Rows(
         table.name,
-        [record.values(table.column_names) for record in landing],
+        [(*record.values(EXPORT_COLUMNS), zone.key) for record in landing],
         [record.number for record in landing],
         export.file,
     )

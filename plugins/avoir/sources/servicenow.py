@@ -35,7 +35,7 @@ from avoir.sources.vendor_http import IncompleteAnswerError, VendorApi
 
 PAGE_ROWS = 1000
 WALKS = 3
-_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}")
+_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}", re.ASCII)
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
-from avoir.sources.model import SourceConnection, SourceError
+import requests
+from requests.auth import HTTPBasicAuth
 
-if TYPE_CHECKING:
-    import requests
+from avoir.sources.model import SourceConnection, SourceError
 
 ATTEMPTS = 6
 CONNECT_SECONDS = 10
@@ -52,8 +52,6 @@ class _BasicAuth:
     password: str
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        from requests.auth import HTTPBasicAuth
-
         HTTPBasicAuth(self.username.encode(), self.password.encode())(request)
         return request
 
@@ -111,8 +109,6 @@ class VendorApi:
             UnavailableError: no answer, or 429/5xx, after all attempts.
             IncompleteAnswerError: no JSON, an empty body, or any other status.
         """
-        import requests
-
         url = f"{self.source.url}/{path.lstrip('/')}"
         try:
             response: requests.Response = self._client.get(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from avoir.sources.csv_file import CsvFile, Record
 from avoir.sources.model import Landed, Rejected, Rows, SourceConnection, System, Table, Window, text_columns
@@ -30,20 +30,23 @@ INVOICES = Table(
     updated="updated_date_utc",
 )  # fmt: skip
 
+LINE_COLUMNS = (
+    "_fivetran_synced", "account_code", "description", "discount_entered_as_percent", "discount_rate",
+    "invoice_id", "item_code", "line_amount", "line_item_id", "quantity", "tax_amount", "tax_type",
+    "unit_amount", "validation_errors",
+)  # fmt: skip
+
 INVOICE_LINE_ITEMS = Table(
     "invoice_line_items",
-    text_columns(
-        "_fivetran_synced", "account_code", "description", "discount_entered_as_percent", "discount_rate",
-        "invoice_id", "item_code", "line_amount", "line_item_id", "quantity", "tax_amount", "tax_type",
-        "unit_amount", "validation_errors",
-    ),
-    key=("line_item_id",),
-    updated="_fivetran_synced",
-)  # fmt: skip
+    # The export's columns, and the version of the invoice the line belongs to: a line that a later version
+    # no longer has is told from one that did not change, although raw never forgets either.
+    text_columns(*LINE_COLUMNS, "invoice_updated_date_utc"),
+    key=("line_item_id", "invoice_updated_date_utc"),
+)
 
 CONTACTS = Table("contacts", text_columns("contact_id", "name", "_fivetran_deleted"), key=("contact_id",))
 
-_AMOUNT = re.compile(r"-?\d+(\.\d+)?")
+_AMOUNT = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 _INVOICE_AMOUNTS = ("sub_total", "total", "total_tax")
 _LINE_AMOUNTS = ("line_amount",)
 
@@ -51,13 +54,12 @@ _LINE_AMOUNTS = ("line_amount",)
 def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[Rows | Rejected]:
     """All contacts, and every invoice that was updated in the window with its lines."""
     del landed
-    contacts, invoices, lines = (
-        CsvFile.read(source, source.path / f"{table.name}.csv", table.column_names)
-        for table in (CONTACTS, INVOICES, INVOICE_LINE_ITEMS)
-    )
-    yield from _landed(contacts, CONTACTS, [])
+    contacts = CsvFile.read(source, source.path / "contacts.csv", CONTACTS.column_names)
+    invoices = CsvFile.read(source, source.path / "invoices.csv", INVOICES.column_names)
+    lines = CsvFile.read(source, source.path / "invoice_line_items.csv", LINE_COLUMNS)
+    yield from _contacts(contacts)
     known: set[str] = set()
-    usable: set[str] = set()
+    usable: dict[str, str] = {}
     kept: dict[tuple[str, str], Record] = {}
     landing: list[Record] = []
     for record in invoices.records(INVOICES.name):
@@ -77,13 +79,15 @@ def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[
             reason = f"row {first.number} gives the same invoice and update otherwise"
             yield invoices.rejected(INVOICES.name, record, "conflicting_version", reason)
             continue
-        usable.add(record.cells["invoice_id"])
+        usable[record.cells["invoice_id"]] = max(
+            usable.get(record.cells["invoice_id"], ""), record.cells["updated_date_utc"]
+        )
         landing.append(record)
-    yield _rows(INVOICES, landing, invoices)
+    yield _rows(INVOICES, [record.values(INVOICES.column_names) for record in landing], landing, invoices)
     yield from _lines(lines, known, usable)
 
 
-def _lines(lines: CsvFile, known: set[str], usable: set[str]) -> Iterator[Rows | Rejected]:
+def _lines(lines: CsvFile, known: set[str], usable: dict[str, str]) -> Iterator[Rows | Rejected]:
     table = INVOICE_LINE_ITEMS
     kept: dict[str, Record] = {}
     landing: list[Record] = []
@@ -105,22 +109,25 @@ def _lines(lines: CsvFile, known: set[str], usable: set[str]) -> Iterator[Rows |
                 yield lines.rejected(table.name, record, "conflicting_version", reason)
             else:
                 landing.append(record)
-    yield _rows(table, landing, lines)
+    values = [(*record.values(LINE_COLUMNS), usable[record.cells["invoice_id"]]) for record in landing]
+    yield _rows(table, values, landing, lines)
 
 
-def _landed(export: CsvFile, table: Table, landing: list[Record]) -> Iterator[Rows | Rejected]:
-    for record in export.records(table.name):
+def _contacts(contacts: CsvFile) -> Iterator[Rows | Rejected]:
+    landing: list[Record] = []
+    for record in contacts.records(CONTACTS.name):
         if isinstance(record, Rejected):
             yield record
-        elif not record.cells[table.key[0]]:
-            yield export.rejected(table.name, record, "missing_key", f"{table.key[0]} is empty")
+        elif not record.cells["contact_id"]:
+            yield contacts.rejected(CONTACTS.name, record, "missing_key", "contact_id is empty")
         else:
             landing.append(record)
-    yield _rows(table, landing, export)
+    yield _rows(CONTACTS, [record.values(CONTACTS.column_names) for record in landing], landing, contacts)
 
 
-def _rows(table: Table, records: Sequence[Record], export: CsvFile) -> Rows:
-    values = [record.values(table.column_names) for record in records]
+def _rows(
+    table: Table, values: Sequence[tuple[str | None, ...]], records: Sequence[Record], export: CsvFile
+) -> Rows:
     return Rows(table.name, values, [record.number for record in records], export.file)
 
 
@@ -130,7 +137,7 @@ def _invoice_problem(record: Record) -> tuple[str, str] | None:
         return "missing_key", "the invoice has no id or names no contact"
     try:
         parse_instant(cells["updated_date_utc"])
-        datetime.strptime(cells["date"], "%Y-%m-%d")
+        date.fromisoformat(cells["date"])
     except ValueError:
         written = f"{cells['date']!r}, {cells['updated_date_utc']!r}"
         return "bad_instant", f"date or updated_date_utc is not as Xero writes it: {written}"
