@@ -1,0 +1,42 @@
+"""``avoir contracts check``: all problems of contract files, without a database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from avoir.contracts.problems import Problem, in_reading_order
+from avoir.contracts.reading import SOURCES_FILE, contract_paths, read_contracts
+
+
+def check_paths(paths: Sequence[Path]) -> list[Problem]:
+    """Return every problem of the contract files at the given files and folders, in reading order.
+
+    Files that belong to one contracts root are also judged against each other. A root is a folder with a
+    list of sources; for files without one, it is the folder given, or for a single file the folder it lies
+    in.
+    """
+    problems: list[Problem] = []
+    chosen: dict[Path, list[Path]] = {}
+    for path in paths:
+        if path.is_dir():
+            found = contract_paths(path)
+            if not found:
+                mend = "write a contract file there, or correct the path"
+                problems.append(Problem(str(path), 1, 1, None, "the folder has no contract file", mend))
+            for file in found:
+                chosen.setdefault(_root_of(file, path), []).append(file)
+        else:
+            chosen.setdefault(_root_of(path, path.parent), []).append(path)
+    for root, files in chosen.items():
+        unique = list({file.resolve(): file for file in files}.values())
+        problems += [problem for file in read_contracts(root, unique) for problem in file.problems]
+    return in_reading_order(problems)
+
+
+def _root_of(file: Path, otherwise: Path) -> Path:
+    """Return the nearest folder above the file that holds a list of sources."""
+    for folder in file.resolve().parents:
+        if (folder / SOURCES_FILE).is_file():
+            return folder
+    return otherwise.resolve()

@@ -1,0 +1,49 @@
+"""What is wrong in a contract file, where, and how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake. Lines and columns count from 1; ``clause`` is None outside of a clause."""
+
+    file: str
+    line: int
+    column: int
+    clause: str | None
+    message: str
+    mend: str
+
+    def __str__(self) -> str:
+        """Return ``file:line:column: [clause X] message. Mend: …`` on one line."""
+        clause = f"clause {self.clause}: " if self.clause else ""
+        return f"{self.file}:{self.line}:{self.column}: {clause}{self.message}. Mend: {self.mend}."
+
+
+def in_reading_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Return the problems once each, by file, line and column."""
+    return sorted(set(problems), key=lambda p: (p.file, p.line, p.column, p.clause or "", p.message, p.mend))
+
+
+def nearest(wrong: object, known: Iterable[str]) -> str | None:
+    """Return the known word closest to the wrong one, if any is close."""
+    by_folded: dict[str, str] = {}
+    for word in known:
+        by_folded.setdefault(word.casefold(), word)
+    close = get_close_matches(str(wrong).casefold(), by_folded, n=1, cutoff=0.5)
+    return by_folded[close[0]] if close else None
+
+
+def choose_among(wrong: object, known: Sequence[str], *, at_most: int = 12) -> str:
+    """Return a mend that names the nearest known word, else the known words."""
+    word = nearest(wrong, known)
+    if word is not None:
+        return f"write {word}" + (f" (known: {', '.join(known)})" if 1 < len(known) <= at_most else "")
+    if not known:
+        return "there is none to choose from: declare one first"
+    shown = ", ".join(known[:at_most]) + (", …" if len(known) > at_most else "")
+    return f"write one of {shown}" if len(known) > 1 else f"write {shown}"

@@ -1,0 +1,368 @@
+"""Contract files to resolved versions, or to all their problems at once."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path as FilePath
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from avoir.contracts.located_yaml import Node, Position, decode, parse
+from avoir.contracts.mapping import MappingError, keys_of
+from avoir.contracts.model import Contract
+from avoir.contracts.problems import Problem, choose_among, in_reading_order, nearest
+from avoir.contracts.resolving import SECTIONS, ClaimedKey, Inherited, Path, ResolvedVersion, inherit
+from avoir.contracts.rules import BrokenParts, Finding, KeyHolder, clashing_keys, judge_keys, judge_versions
+
+SOURCES_FILE = "sources.yml"
+_SUFFIXES = (".yml", ".yaml")
+
+
+@dataclass(frozen=True)
+class ContractFile:
+    """A contract file as read. It is good when it has no problem; only then its versions may be used."""
+
+    path: FilePath
+    shown: str
+    contract_id: str | None
+    versions: tuple[ResolvedVersion, ...]
+    problems: tuple[Problem, ...]
+    tree: Node | None
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the file may be loaded."""
+        return not self.problems
+
+    def refused_for(self, findings: Iterable[Finding]) -> ContractFile:
+        """Return the file with more problems."""
+        more = [_locate(finding, self.tree, self.shown) for finding in findings]
+        return replace(self, problems=tuple(in_reading_order([*self.problems, *more])))
+
+
+def contract_paths(root: FilePath) -> list[FilePath]:
+    """Return the contract files under a contracts root: every YAML file but the list of sources and hidden
+    ones.
+    """
+    return sorted(
+        path
+        for path in root.rglob("*")
+        if path.suffix in _SUFFIXES
+        and path.is_file()
+        and path.name != SOURCES_FILE
+        and not any(part.startswith(".") for part in path.relative_to(root).parts)
+    )
+
+
+def read_contracts(root: FilePath, paths: Sequence[FilePath] | None = None) -> list[ContractFile]:
+    """Read the contract files of a root (all, or those given) and judge them alone and together."""
+    chosen = contract_paths(root) if paths is None else list(paths)
+    return judge_together([read_contract(path, root) for path in chosen])
+
+
+def judge_together(
+    files: Sequence[ContractFile], held: Mapping[tuple[str, str, str], Sequence[KeyHolder]] | None = None
+) -> list[ContractFile]:
+    """Return the files with the problems that they have with each other, and with keys held elsewhere."""
+    findings: dict[str, list[Finding]] = {}
+    by_contract: dict[str, list[ContractFile]] = {}
+    vendor_names: dict[str, tuple[str, str]] = {}
+    for file in files:
+        if file.contract_id is not None:
+            by_contract.setdefault(file.contract_id, []).append(file)
+        for version in file.versions[:1]:
+            vendor = version.contract.vendor
+            name, first = vendor_names.setdefault(vendor.id, (vendor.name, file.shown))
+            if name != vendor.name:
+                message = f"the vendor {vendor.id} is named {vendor.name!r} here and {name!r} in {first}"
+                finding = Finding(
+                    ("vendor", "name"), message, f"write one name in all files, for example {name}"
+                )
+                findings.setdefault(file.shown, []).append(finding)
+    for contract_id, same in by_contract.items():
+        for file in same if len(same) > 1 else ():
+            others = ", ".join(other.shown for other in same if other is not file)
+            message = f"the contract {contract_id} is also in {others}"
+            mend = "keep one file per contract; an amendment is a new version in the same file"
+            findings.setdefault(file.shown, []).append(Finding(("contract",), message, mend))
+    apart = {f.shown: f.versions for f in files if len(by_contract.get(f.contract_id or "", ())) == 1}
+    for shown, finding in clashing_keys(apart, held or {}):
+        findings.setdefault(shown, []).append(finding)
+    return [file.refused_for(findings.get(file.shown, ())) for file in files]
+
+
+def read_contract(path: FilePath, root: FilePath) -> ContractFile:
+    """Read one contract file; ``root`` is the contracts root, where mapping files are looked for."""
+    shown = str(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        message = f"the file cannot be read: {error.strerror or error}"
+        problem = Problem(shown, 1, 1, None, message, "correct the path, or let this user read the file")
+        return ContractFile(path, shown, None, (), (problem,), None)
+    text, problems = decode(content, shown)
+    tree: Node | None = None
+    if text is not None:
+        tree, more = parse(text, shown)
+        problems += more
+    if tree is None:
+        return ContractFile(path, shown, None, (), tuple(in_reading_order(problems)), None)
+    if not isinstance(tree.value, dict):
+        problem = Problem(shown, 1, 1, None, "this is no contract", "start with `contract: <its id>`")
+        return ContractFile(path, shown, None, (), (problem,), tree)
+    contract, broken, invalid = _validated(tree, shown)
+    problems += invalid
+    id_node = tree.value.get("contract")
+    contract_id = id_node.value if id_node is not None and isinstance(id_node.value, str) else None
+    versions: tuple[ResolvedVersion, ...] = ()
+    if contract is not None:
+        versions, findings = _resolved(contract, broken, root)
+        problems += [_locate(finding, tree, shown) for finding in findings]
+    return ContractFile(path, shown, contract_id, versions, tuple(in_reading_order(problems)), tree)
+
+
+def _resolved(
+    contract: Contract, broken: BrokenParts, root: FilePath
+) -> tuple[tuple[ResolvedVersion, ...], list[Finding]]:
+    inherited = inherit(contract)
+    findings = list(judge_versions(contract, inherited, broken))
+    versions: list[ResolvedVersion] = []
+    for stage in inherited:
+        keys, unmapped, more = _expand_keys(stage, root)
+        findings += more
+        version = ResolvedVersion(
+            contract=contract,
+            version_no=stage.version.version,
+            valid_from=stage.version.effective_from,
+            valid_to=stage.valid_to,
+            document_sha256=stage.version.document_sha256,
+            calendars=stage.calendars,
+            services=stage.services,
+            clauses=stage.clauses,
+            keys=keys,
+            paths=stage.paths,
+        )
+        findings += judge_keys(version, broken | unmapped)
+        versions.append(version)
+    return tuple(versions), findings
+
+
+def _expand_keys(
+    stage: Inherited, root: FilePath
+) -> tuple[dict[str, tuple[ClaimedKey, ...]], BrokenParts, list[Finding]]:
+    expanded: dict[str, tuple[ClaimedKey, ...]] = {}
+    unmapped: set[tuple[str, str]] = set()
+    findings: list[Finding] = []
+    for service_id, service in stage.services.items():
+        at = stage.paths["services", service_id]
+        keys = [ClaimedKey(key, (*at, "keys", position)) for position, key in enumerate(service.keys)]
+        for position, keys_from in enumerate(service.keys_from):
+            path: Path = (*at, "keys_from", position)
+            try:
+                keys += [
+                    ClaimedKey(m.key, path, f"{keys_from.file}:{m.line}") for m in keys_of(keys_from, root)
+                ]
+            except MappingError as error:
+                unmapped.add(("mapping", service_id))
+                findings.append(Finding(path, str(error), error.mend))
+        expanded[service_id] = tuple(keys)
+    return expanded, frozenset(unmapped), findings
+
+
+# --- From the typed model's errors to problems ------------------------------------------------------------
+
+
+def _validated(tree: Node, shown: str) -> tuple[Contract | None, BrokenParts, list[Problem]]:
+    """Return the contract, without the parts that are wrong in themselves, so that the rest is judged."""
+    data: Any = tree.plain()
+    try:
+        return Contract.model_validate(data), frozenset(), []
+    except ValidationError as error:
+        errors = error.errors(include_url=False)
+    problems = [_problem_of(detail, tree, shown) for detail in errors]
+    broken: set[tuple[str, str]] = set()
+    wrong: dict[tuple[int, str], set[int]] = {}
+    for detail in errors:
+        match detail["loc"]:
+            case ("versions", int(number), str(section), int(position), *_) if section in SECTIONS:
+                wrong.setdefault((number, section), set()).add(position)
+            case _:
+                return None, frozenset(), problems
+    for (number, section), positions in wrong.items():
+        parts = data["versions"][number][section]
+        for position in sorted(positions, reverse=True):
+            part = parts.pop(position)
+            part_id = part.get("id") if isinstance(part, dict) else None
+            broken.add((section, str(part_id)))
+    # The typed lists are shorter now: take the wrong parts out of the tree as well, so that positions agree.
+    try:
+        contract = Contract.model_validate(data)
+    except ValidationError:
+        return None, frozenset(), problems
+    for (number, section), positions in wrong.items():
+        node = _child(_child(_child(tree, "versions"), number), section)
+        if isinstance(node.value, list):
+            node.value = [item for position, item in enumerate(node.value) if position not in positions]
+    return contract, frozenset(broken), problems
+
+
+def _child(node: Node, part: str | int) -> Node:
+    if isinstance(node.value, dict) and isinstance(part, str):
+        return node.value[part]
+    if isinstance(node.value, list) and isinstance(part, int):
+        return node.value[part]
+    return node
+
+
+def _locate(finding: Finding, tree: Node | None, shown: str) -> Problem:
+    position = tree.descend(finding.path)[1] if tree else Position(1, 1)
+    clause = _clause_at(finding.path, tree) if tree else None
+    return Problem(shown, position.line, position.column, clause, finding.message, finding.mend)
+
+
+def _clause_at(path: Sequence[str | int], tree: Node) -> str | None:
+    match tuple(path):
+        case ("versions", int(number), "clauses", int(position), *_):
+            node = tree.descend(("versions", number, "clauses", position))[0]
+            if isinstance(node.value, dict) and "id" in node.value:
+                return node.value["id"].raw or None
+    return None
+
+
+def _problem_of(detail: ErrorDetails, tree: Node, shown: str) -> Problem:
+    loc = tuple(part for part in detail["loc"] if part != "[key]")
+    kind, context = detail["type"], detail.get("ctx", {})
+    name = next((str(part) for part in reversed(loc) if isinstance(part, str)), "the contract")
+    place: tuple[str | int | date, ...] = loc
+    node = tree.descend(loc)[0]
+    written = node.raw if not isinstance(node.value, (dict, list)) else "a block"
+    message = mend = ""
+    match kind:
+        case "refused":
+            message, mend = str(context["message"]), str(context["mend"])
+        case "missing":
+            place = loc[:-1]
+            message, mend = f"{name} is missing", f"add `{name}: …`"
+        case "extra_forbidden":
+            known = sorted(_words_at(loc[:-1]))
+            word = nearest(name, known)
+            message = f"{name} is not a word of the format here"
+            mend = f"write {word}, or remove it" if word else f"remove it (known here: {', '.join(known)})"
+        case "enum" | "literal_error":
+            expected = [word.strip().strip("'") for word in _split_expected(str(context["expected"]))]
+            message, mend = f"{name} cannot be {written!r}", choose_among(written, expected)
+        case "union_tag_invalid":
+            place = (*loc, str(context["discriminator"]).strip("'"))
+            expected = [word.strip().strip("'") for word in str(context["expected_tags"]).split(",")]
+            tag = str(context["tag"])
+            message, mend = f"{name} has no kind {tag!r}", choose_among(tag, expected)
+        case "union_tag_not_found":
+            discriminator = str(context["discriminator"]).strip("'")
+            message, mend = f"{name} does not say its {discriminator}", f"add `{discriminator}: …`"
+        case "string_type" if written and not isinstance(node.value, (dict, list)) and node.value is not None:
+            message, mend = (
+                f"{name} must be text, but {written} is read as a number or a date",
+                f'write "{written}"',
+            )
+        case "string_pattern_mismatch":
+            message, mend = (
+                f"{name} cannot be {written!r}",
+                _PATTERN_MENDS.get(str(context["pattern"]), "")
+                or ("use letters, digits, '.', '_' and '-' only, starting with a letter or digit"),
+            )
+        case "model_type" | "dict_type" | "model_attributes_type":
+            message, mend = (
+                f"{name} must be a block of words and values",
+                f"write `{name}:` with its parts below it",
+            )
+        case "tuple_type":
+            message, mend = (
+                f"{name} must be a list",
+                "write it in brackets, or each item on a line with a dash",
+            )
+        case "too_short":
+            message, mend = f"{name} is an empty list", "add at least one item"
+        case "too_long":
+            message = f"{name} has more than {context.get('max_length')} items"
+            mend = "join items that lie close together"
+        case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
+            (limit,) = context.values()
+            message, mend = f"{name} is {written}", f"write a number {_COMPARISONS[kind]} {limit}"
+        case "int_type" | "int_from_float" | "bool_type" | "date_type" | "decimal_type":
+            noun = {"int": "a whole number", "bool": "true or false", "date": "a date", "decimal": "a number"}
+            wanted = noun[kind.split("_")[0]]
+            message, mend = f"{name} must be {wanted}, not {written!r}", f"write {wanted}"
+        case _:
+            message, mend = f"{name}: {detail['msg']}", "write it as the format's schema says"
+    position = tree.descend(place)[1]
+    return Problem(shown, position.line, position.column, _clause_at(loc, tree), message, mend)
+
+
+_PATTERN_MENDS = {
+    r"^[0-9a-f]{64}$": "write the 64 hexadecimal digits that sha256sum prints for the signed document",
+    r"^[a-z][a-z0-9_]{0,62}$": "write the source's name: small letters, digits and '_', a letter first",
+}
+_COMPARISONS = {
+    "greater_than": "above",
+    "greater_than_equal": "of at least",
+    "less_than": "below",
+    "less_than_equal": "of at most",
+}
+
+
+def _split_expected(expected: str) -> list[str]:
+    return expected.replace(" or ", ", ").split(", ")
+
+
+def _words_at(loc: Sequence[int | str]) -> set[str]:
+    """Return the words that the format knows at a place, following the model's annotations."""
+    annotation: Any = Contract
+    for part in loc:
+        annotation = _bare(annotation)
+        if _is_union(annotation):
+            annotation = _member(annotation, part)
+            continue
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            field = annotation.model_fields.get(str(part))
+            if field is None:
+                return set()
+            annotation = field.annotation
+        elif get_origin(annotation) in (tuple, dict):
+            arguments = get_args(annotation)
+            annotation = arguments[0] if get_origin(annotation) is tuple else arguments[1]
+    models = list(_models_in(annotation))
+    return {word for model in models for word in model.model_fields}
+
+
+def _bare(annotation: Any) -> Any:
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    members = [m for m in get_args(annotation) if m is not type(None)] if _is_union(annotation) else []
+    return _bare(members[0]) if len(members) == 1 else annotation
+
+
+def _is_union(annotation: Any) -> bool:
+    return get_origin(annotation) in (Union, types.UnionType)
+
+
+def _member(union: Any, tag: int | str) -> Any:
+    for model in _models_in(union):
+        for discriminator in ("kind", "formula"):
+            field = model.model_fields.get(discriminator)
+            if field is not None and tag in get_args(field.annotation):
+                return model
+    return None
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    annotation = _bare(annotation)
+    if _is_union(annotation):
+        for member in get_args(annotation):
+            yield from _models_in(member)
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation

@@ -1,0 +1,128 @@
+"""Versions of a contract with everything they inherit, and the names under which the warehouse keeps them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from avoir.contracts.model import Calendar, Clause, Contract, Service, SourceKey, Version, json_ready
+
+OPEN_END = date(9999, 12, 31)
+
+SECTIONS = ("calendars", "services", "clauses")
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedKey:
+    """A key of a service, where the contract file claims it, and by which mapping file if by one."""
+
+    key: SourceKey
+    path: Path
+    mapped_by: str | None = None
+
+
+@dataclass(frozen=True)
+class ResolvedVersion:
+    """A version of a contract as it holds in ``[valid_from, valid_to)``, local dates of its zone."""
+
+    contract: Contract
+    version_no: int
+    valid_from: date
+    valid_to: date
+    document_sha256: str
+    calendars: Mapping[str, Calendar]
+    services: Mapping[str, Service]
+    clauses: Mapping[str, Clause]
+    keys: Mapping[str, tuple[ClaimedKey, ...]]
+    paths: Mapping[tuple[str, str], Path]
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The version's canonical content: all that can change what is owed, spelt one way."""
+        contract = self.contract
+        return {
+            "contract": contract.contract,
+            "name": contract.name,
+            "vendor": json_ready(contract.vendor),
+            "currency": contract.currency,
+            "timezone": contract.timezone,
+            "version": self.version_no,
+            "valid_from": self.valid_from.isoformat(),
+            "valid_to": self.valid_to.isoformat(),
+            "document_sha256": self.document_sha256,
+            "calendars": {
+                calendar_id: {
+                    **json_ready(calendar),
+                    "timezone": calendar.timezone,
+                    "closed": sorted(day.isoformat() for day in calendar.closed),
+                }
+                for calendar_id, calendar in self.calendars.items()
+            },
+            "services": {
+                service_id: {
+                    **{name: value for name, value in json_ready(service).items() if name != "keys_from"},
+                    "keys": sorted(
+                        [str(k.key.kind), k.key.source, k.key.value] for k in self.keys[service_id]
+                    ),
+                }
+                for service_id, service in self.services.items()
+            },
+            "clauses": {clause_id: json_ready(clause) for clause_id, clause in self.clauses.items()},
+        }
+
+    @property
+    def contract_version_id(self) -> str:
+        """``<contract>:<version>:<8 hex of the content's SHA-256>``: independent of when it was loaded."""
+        canonical = json.dumps(self.content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        digest = hashlib.sha256(canonical.encode()).hexdigest()
+        return f"{self.contract.contract}:{self.version_no}:{digest[:8]}"
+
+    def overlaps(self, other: ResolvedVersion) -> bool:
+        """Whether both hold on some date."""
+        return self.valid_from < other.valid_to and other.valid_from < self.valid_to
+
+
+@dataclass(frozen=True)
+class Inherited:
+    """The parts of a version by id, before its keys are expanded, and where in the file each was written."""
+
+    version: Version
+    valid_to: date
+    calendars: Mapping[str, Calendar]
+    services: Mapping[str, Service]
+    clauses: Mapping[str, Clause]
+    paths: Mapping[tuple[str, str], Path]
+
+
+def inherit(contract: Contract) -> list[Inherited]:
+    """Return the versions in file order, each with the parts of the one before unless replaced or removed."""
+    calendars: dict[str, Calendar] = {}
+    services: dict[str, Service] = {}
+    clauses: dict[str, Clause] = {}
+    paths: dict[tuple[str, str], Path] = {}
+    inherited: list[Inherited] = []
+    for number, version in enumerate(contract.versions):
+        for section, parts in zip(SECTIONS, (calendars, services, clauses), strict=True):
+            for removed in getattr(version.remove, section):
+                parts.pop(removed, None)  # type: ignore[attr-defined]
+                paths.pop((section, removed), None)
+            for position, part in enumerate(getattr(version, section)):
+                paths[section, part.id] = ("versions", number, section, position)
+        for calendar in version.calendars:
+            calendars[calendar.id] = calendar.model_copy(
+                update={"timezone": calendar.timezone or contract.timezone}
+            )
+        services.update({service.id: service for service in version.services})
+        clauses.update({clause.id: clause for clause in version.clauses})
+        valid_to = version.effective_to or OPEN_END
+        if version.effective_to is None and number + 1 < len(contract.versions):
+            valid_to = contract.versions[number + 1].effective_from
+        inherited.append(
+            Inherited(version, valid_to, dict(calendars), dict(services), dict(clauses), dict(paths))
+        )
+    return inherited
