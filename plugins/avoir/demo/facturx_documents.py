@@ -51,6 +51,7 @@ def cii(invoice: Invoice) -> bytes:
         item.settlement.period.end = last
         item.settlement.monetary_summation.total_amount = line.net
         document.trade.items.add(item)
+    document.trade.delivery.event.occurrence = last
     settlement = document.trade.settlement
     settlement.currency_code = invoice.currency
     tax = ApplicableTradeTax()
