@@ -13,6 +13,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from airflow.sdk import DAG, Asset, AssetAll, task
+from airflow.sdk.exceptions import AirflowFailException
 from airflow.timetables.assets import AssetOrTimeSchedule
 from airflow.timetables.trigger import CronTriggerTimetable
 from avoir_airflow import (
@@ -70,9 +71,13 @@ with DAG(
     @task(outlets=[Asset(name="mart", uri="avoir://mart")])
     def publish(**context: object) -> dict[str, int]:
         """Publish in one transaction what both borders let through; fails when they blocked it."""
-        from avoir.publishing import publish_candidates
+        from avoir.publishing import PublicationBlockedError, publish_candidates
 
-        return publish_candidates(settings(), as_of=as_of_of(context), run_id=str(context["run_id"]))
+        try:
+            return publish_candidates(settings(), as_of=as_of_of(context), run_id=str(context["run_id"]))
+        except PublicationBlockedError as verdict:
+            # The same candidates would be judged the same: not worth a retry.
+            raise AirflowFailException(str(verdict)) from verdict
 
     loaded = load_contracts()
     [loaded, check_raw()] >> dbt_task_group(as_of=loaded) >> check_mart() >> publish()

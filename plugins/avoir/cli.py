@@ -378,7 +378,9 @@ def _rows(connection: psycopg.Connection, query: str) -> list[dict[str, Any]]:
         cursor.execute(query)  # type: ignore[call-overload]
         if cursor.description is None:
             return []
-        names = [column.name for column in cursor.description]
+        names = []
+        for position, column in enumerate(cursor.description, start=1):
+            names.append(column.name if column.name not in names else f"{column.name}_{position}")
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 

@@ -23,7 +23,7 @@ from avoir.services import (
     start_supervisor,
     stop_request,
 )
-from avoir.sources import read_sources
+from avoir.sources.model import parse_sources
 
 Tell = Callable[[str], None]
 
@@ -93,7 +93,7 @@ class Conductor:
         self.run_id = run_id
         password = here.warehouse.passwords["airflow_login"]
         self.api = AirflowApi(here.airflow_url, LOGIN, password)
-        self.sources = [s.name for s in read_sources(here.settings.sources_file, here.environment)]
+        self.sources = [s.name for s in parse_sources(here.settings.sources_file, here.environment)]
 
     def run(self, *, fresh: bool) -> None:
         """Load, build, close.

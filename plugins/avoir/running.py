@@ -14,7 +14,7 @@ from avoir.loading import load_window, next_window
 from avoir.modelling import build_project
 from avoir.services import surroundings_of
 from avoir.settings import Settings
-from avoir.sources import SourceConnection, read_sources
+from avoir.sources.model import SourceConnection, parse_sources
 
 # Calendars reach this far past the instant of a run, for what is due later.
 CALENDAR_AHEAD = timedelta(days=400)
@@ -32,7 +32,7 @@ def find_source(
     Raises:
         RunError: no such source; the message lists those there are.
     """
-    sources = read_sources(settings.sources_file, os.environ if environment is None else environment)
+    sources = parse_sources(settings.sources_file, os.environ if environment is None else environment)
     for source in sources:
         if source.name == name:
             return source

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from avoir.settings import Settings
-from avoir.sources import SourceConnection, read_sources
+from avoir.sources.model import SourceConnection, parse_sources
 
 LOAD_AT = "0 2 * * *"
 
@@ -36,7 +36,7 @@ def settings() -> Settings:
 @cache
 def sources() -> tuple[SourceConnection, ...]:
     """Every source of the profile's sources file, in its order."""
-    return tuple(read_sources(settings().sources_file, os.environ))
+    return tuple(parse_sources(settings().sources_file, os.environ))
 
 
 def scheduled(schedule: Any, *, otherwise: Any = None) -> Any:

@@ -94,41 +94,74 @@ probed as (
         on
             monitored.source_name = intervals.source_name
             and monitored.monitor = intervals.monitor
-            and intervals.from_us < monitored.period_to_us
+            and monitored.period_to_us > intervals.from_us
 
 ),
 
 states as (
 
-    select contract_version_id, clause_id, month_date, period_from_us, period_to_us,
-        'down' as state, from_us as state_from_us, held_to_us as state_to_us
+    select
+        contract_version_id,
+        clause_id,
+        month_date,
+        period_from_us,
+        period_to_us,
+        'down' as state,
+        from_us as state_from_us,
+        held_to_us as state_to_us
     from probed
     where not is_up
     union all
     -- Between the tolerance and the next sample nobody looked.
-    select contract_version_id, clause_id, month_date, period_from_us, period_to_us,
-        'unknown' as state, held_to_us as state_from_us, next_us as state_to_us
+    select
+        contract_version_id,
+        clause_id,
+        month_date,
+        period_from_us,
+        period_to_us,
+        'unknown' as state,
+        held_to_us as state_from_us,
+        next_us as state_to_us
     from probed
     where next_us > held_to_us
     union all
-    select contract_version_id, clause_id, month_date, period_from_us, period_to_us,
-        'unknown' as state, period_from_us as state_from_us, from_us as state_to_us
+    select
+        contract_version_id,
+        clause_id,
+        month_date,
+        period_from_us,
+        period_to_us,
+        'unknown' as state,
+        period_from_us as state_from_us,
+        from_us as state_to_us
     from probed
     where is_first
     union all
     -- A monitor that never spoke is unknown throughout.
-    select monitored.contract_version_id, monitored.clause_id, monitored.month_date,
-        monitored.period_from_us, monitored.period_to_us,
-        'unknown' as state, monitored.period_from_us as state_from_us, monitored.period_to_us as state_to_us
+    select
+        monitored.contract_version_id,
+        monitored.clause_id,
+        monitored.month_date,
+        monitored.period_from_us,
+        monitored.period_to_us,
+        'unknown' as state,
+        monitored.period_from_us as state_from_us,
+        monitored.period_to_us as state_to_us
     from monitored
     left join intervals
         on monitored.source_name = intervals.source_name and monitored.monitor = intervals.monitor
     where intervals.monitor is null
     union all
     -- Planned work leaves both sides of the ratio, inside its window and only with notice in due time.
-    select periods.contract_version_id, periods.clause_id, periods.month_date,
-        periods.period_from_us, periods.period_to_us,
-        'maintenance' as state, outages.begin_us as state_from_us, outages.end_us as state_to_us
+    select
+        periods.contract_version_id,
+        periods.clause_id,
+        periods.month_date,
+        periods.period_from_us,
+        periods.period_to_us,
+        'maintenance' as state,
+        outages.begin_us as state_from_us,
+        outages.end_us as state_to_us
     from periods
     inner join keys
         on
@@ -160,13 +193,21 @@ clipped as (
 
 edges as (
 
-    select contract_version_id, clause_id, month_date, from_us as at_us,
+    select
+        contract_version_id,
+        clause_id,
+        month_date,
+        from_us as at_us,
         case when state = 'maintenance' then 1 else 0 end as maintenance_step,
         case when state = 'down' then 1 else 0 end as down_step,
         case when state = 'unknown' then 1 else 0 end as unknown_step
     from clipped
     union all
-    select contract_version_id, clause_id, month_date, to_us as at_us,
+    select
+        contract_version_id,
+        clause_id,
+        month_date,
+        to_us as at_us,
         case when state = 'maintenance' then -1 else 0 end as maintenance_step,
         case when state = 'down' then -1 else 0 end as down_step,
         case when state = 'unknown' then -1 else 0 end as unknown_step

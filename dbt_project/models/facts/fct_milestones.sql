@@ -176,7 +176,7 @@ business_days as (
         on
             bounds.calendar_id = calendar_days.calendar_id
             and calendar_days.is_business_day
-            and calendar_days.utc_date > bounds.due_date
+            and bounds.due_date < calendar_days.utc_date
             and calendar_days.utc_date <= coalesce(bounds.delivered_date, bounds.as_of_date)
     group by bounds.source_name, bounds.release_key, bounds.contract_version_id, bounds.clause_id
 

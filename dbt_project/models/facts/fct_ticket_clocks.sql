@@ -197,13 +197,41 @@ pauses as (
 
 signed_instants as (
 
-    select ticket_id, contract_version_id, clause_id, 1 as sign, ended_us as at_us, 'run' as part from ended
+    select
+        ticket_id,
+        contract_version_id,
+        clause_id,
+        1 as sign,
+        ended_us as at_us,
+        'run' as part
+    from ended
     union all
-    select ticket_id, contract_version_id, clause_id, -1 as sign, started_us as at_us, 'run' as part from ended
+    select
+        ticket_id,
+        contract_version_id,
+        clause_id,
+        -1 as sign,
+        started_us as at_us,
+        'run' as part
+    from ended
     union all
-    select ticket_id, contract_version_id, clause_id, -1 as sign, paused_to_us as at_us, 'pause' as part from pauses
+    select
+        ticket_id,
+        contract_version_id,
+        clause_id,
+        -1 as sign,
+        paused_to_us as at_us,
+        'pause' as part
+    from pauses
     union all
-    select ticket_id, contract_version_id, clause_id, 1 as sign, paused_from_us as at_us, 'pause' as part from pauses
+    select
+        ticket_id,
+        contract_version_id,
+        clause_id,
+        1 as sign,
+        paused_from_us as at_us,
+        'pause' as part
+    from pauses
 
 ),
 
@@ -247,7 +275,7 @@ summed as (
         clause_id,
         cast(sum(signed_open_us) as bigint) as business_us,
         cast(sum(case when part = 'run' then signed_at_us else 0 end) as bigint) as elapsed_us,
-        cast(- sum(case when part = 'pause' then signed_at_us else 0 end) as bigint) as paused_us,
+        cast(-sum(case when part = 'pause' then signed_at_us else 0 end) as bigint) as paused_us,
         sum(is_outside) as outside_count
     from looked_up
     group by ticket_id, contract_version_id, clause_id

@@ -1,9 +1,19 @@
 with samples as (
 
-    select source_name, monitor, sampled_us, is_up from {{ ref('stg_prometheus__samples') }}
+    select
+        source_name,
+        monitor,
+        sampled_us,
+        is_up
+    from {{ ref('stg_prometheus__samples') }}
     where sampled_us < {{ as_of_us() }}
     union all
-    select source_name, monitor, sampled_us, is_up from {{ ref('stg_upptime__checks') }}
+    select
+        source_name,
+        monitor,
+        sampled_us,
+        is_up
+    from {{ ref('stg_upptime__checks') }}
     where sampled_us < {{ as_of_us() }}
 
 ),

@@ -87,8 +87,8 @@ approvals as (
             and followed.release_key = changes.record_key
             and changes.field = 'approval'
             and changes.new_value = 'approved'
-            and changes.changed_us >= followed.requested_us
-            and (followed.next_requested_us is null or changes.changed_us < followed.next_requested_us)
+            and followed.requested_us <= changes.changed_us
+            and (followed.next_requested_us is null or followed.next_requested_us > changes.changed_us)
     group by followed.source_name, followed.release_key, followed.plan_no
 
 ),

@@ -11,10 +11,10 @@ days as (
 
     select cast(day_start as date) as date_day
     from generate_series(
-        (select cast(first_date as timestamp) from bounds),
-        (select cast(last_year_date as timestamp) + interval '1 year' - interval '1 day' from bounds),
-        interval '1 day'
-    ) as day_start
+            (select cast(first_date as timestamp) from bounds),
+            (select cast(last_year_date as timestamp) + interval '1 year' - interval '1 day' from bounds),
+            interval '1 day'
+        ) as day_start
 
 ),
 

@@ -180,8 +180,10 @@ joined as (
         round(100 * (1 - availability_sums.downtime_us / nullif(availability_sums.in_scope_us, 0)), 6)
             as availability_pct,
         round(
-            100 * (1 - availability_sums.unknown_seconds
-                / nullif(availability_sums.month_seconds - availability_sums.maintenance_seconds, 0)),
+            100 * (
+                1 - availability_sums.unknown_seconds
+                / nullif(availability_sums.month_seconds - availability_sums.maintenance_seconds, 0)
+            ),
             6
         ) as coverage_pct,
         cast(coalesce(milestone_counts.due_count, 0) as integer) as milestone_due_count,
@@ -204,28 +206,28 @@ joined as (
     inner join vendors on keys.vendor_id = vendors.vendor_id
     inner join versions
         on keys.vendor_id = versions.vendor_id
-        and keys.month_date = versions.month_date
-        and keys.currency = versions.currency
+            and keys.month_date = versions.month_date
+            and keys.currency = versions.currency
     left join clock_counts
         on keys.vendor_id = clock_counts.vendor_id
-        and keys.month_date = clock_counts.month_date
-        and keys.currency = clock_counts.currency
+            and keys.month_date = clock_counts.month_date
+            and keys.currency = clock_counts.currency
     left join availability_sums
         on keys.vendor_id = availability_sums.vendor_id
-        and keys.month_date = availability_sums.month_date
-        and keys.currency = availability_sums.currency
+            and keys.month_date = availability_sums.month_date
+            and keys.currency = availability_sums.currency
     left join milestone_counts
         on keys.vendor_id = milestone_counts.vendor_id
-        and keys.month_date = milestone_counts.month_date
-        and keys.currency = milestone_counts.currency
+            and keys.month_date = milestone_counts.month_date
+            and keys.currency = milestone_counts.currency
     left join invoice_sums
         on keys.vendor_id = invoice_sums.vendor_id
-        and keys.month_date = invoice_sums.month_date
-        and keys.currency = invoice_sums.currency
+            and keys.month_date = invoice_sums.month_date
+            and keys.currency = invoice_sums.currency
     left join penalty_sums
         on keys.vendor_id = penalty_sums.vendor_id
-        and keys.month_date = penalty_sums.month_date
-        and keys.currency = penalty_sums.currency
+            and keys.month_date = penalty_sums.month_date
+            and keys.currency = penalty_sums.currency
 
 ),
 

@@ -11,10 +11,10 @@ months as (
         cast(month_start as date) as month_date,
         cast(month_start + interval '1 month' as date) as next_month_date
     from generate_series(
-        (select cast(date_trunc('month', min(valid_from)) as timestamp) from terms),
-        cast(date_trunc('month', cast('{{ var("as_of") }}' as timestamptz) at time zone 'UTC') as timestamp),
-        interval '1 month'
-    ) as month_start
+            (select cast(date_trunc('month', min(valid_from)) as timestamp) from terms),
+            cast(date_trunc('month', cast('{{ var("as_of") }}' as timestamptz) at time zone 'UTC') as timestamp),
+            interval '1 month'
+        ) as month_start
 
 ),
 
@@ -33,7 +33,7 @@ clipped as (
     from terms
     inner join months
         on terms.valid_from < months.next_month_date
-        and terms.valid_to > months.month_date
+            and terms.valid_to > months.month_date
 
 ),
 

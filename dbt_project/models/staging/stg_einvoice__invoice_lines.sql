@@ -41,7 +41,7 @@ adjusted as (
         kind || ':' || line_no as line_key,
         cast(null as text) as item_key,
         reason as description,
-        case when kind = 'allowance' then - cast(amount as numeric) else cast(amount as numeric) end as net_amount,
+        case when kind = 'allowance' then -cast(amount as numeric) else cast(amount as numeric) end as net_amount,
         cast(null as date) as period_start_date
     from adjustments
     where version_rank = 1
