@@ -111,7 +111,8 @@ def test_a_hold_from_creation_pauses_until_it_ends() -> None:
 
 
 def test_of_two_hold_reasons_in_one_second_the_later_one_holds() -> None:
-    notes = [answer(f"2025-03-04T10:00:{second:02d}", element="work_notes") for second in range(1, 10)]
+    """Their checkpoints are 9 and 10, which text would turn around."""
+    notes = [answer(f"2025-03-04T10:00:{second:02d}", element="work_notes") for second in range(1, 9)]
     steps = (*notes, hold("2025-03-04T10:05", "1"), hold("2025-03-04T10:05", "4"), answer("2025-03-04T10:20"))
     assert judged("2025-03-04T10:00", *steps) == (1200, "met")
 
@@ -325,6 +326,33 @@ def test_a_month_exactly_on_the_allowance_and_one_just_over_it(
         "2579999",
         True,
     )
+
+
+def test_notice_in_the_last_second_excludes_and_a_second_later_does_not(
+    whole_history: WorldPaths, truth_of: ReadTruth
+) -> None:
+    month = months_of(truth_of(whole_history), "platform_months", "helios")["2026-05"]
+    assert month["excluded_maintenance_seconds"] == "7200"  # the first of two windows of two hours
+    assert 6_000 < int(month["downtime_seconds"]) < 7_200  # the second one, 6 600 s long, counts
+
+
+def test_maintenance_over_a_month_end_is_cut_there(whole_history: WorldPaths, truth_of: ReadTruth) -> None:
+    months = months_of(truth_of(whole_history), "platform_months", "tejo")
+    assert months["2025-12"]["excluded_maintenance_seconds"] == "5400"
+    assert int(months["2026-01"]["excluded_maintenance_seconds"]) >= 2700
+    assert int(months["2025-12"]["downtime_seconds"]) == 1800 - 55  # down since two hours before midnight
+
+
+def test_the_tie_of_hold_reasons_stands_where_text_sorts_it_wrongly(
+    whole_history: WorldPaths, rows_of: ReadRows
+) -> None:
+    ties = [
+        row
+        for vendor in ("helios", "borealis", "tejo")
+        for row in rows_of(whole_history, vendor, "sys_audit")
+        if (row["fieldname"], row["oldvalue"], row["newvalue"]) == ("hold_reason", "1", "4")
+    ]
+    assert sum(row["record_checkpoint"] == "10" for row in ties) > 3
 
 
 def test_months_are_as_long_as_the_zone_makes_them(whole_history: WorldPaths, truth_of: ReadTruth) -> None:
