@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -44,6 +44,7 @@ Row = tuple[object, ...]
 _DDL = Path(__file__).with_name("reference.sql")
 _SECONDS_PER_UNIT = {Unit.SECONDS: 1, Unit.MINUTES: 60, Unit.HOURS: 3600}
 _PARTS_OF_A_VERSION = ("clock_rules", "clauses", "service_keys", "services", "calendars")
+_SHORTEST_CALENDAR = timedelta(days=366)
 _LOCK = 0x61766F6972  # "avoir": one load of contracts at a time
 
 
@@ -87,8 +88,8 @@ def load_contracts(
         connection: a connection of a role that may write the schema ``reference``.
         contracts_dir: the contracts root.
         as_of: the zoned instant from which the warehouse believes what the files say.
-        days_from: first UTC day of the calendars.
-        days_to: the UTC day after their last.
+        days_from: first UTC day of the calendars; one whose version holds earlier starts with that year.
+        days_to: the UTC day after their last; one whose version starts later has that year all the same.
 
     Raises:
         ValueError: ``as_of`` is naive, the range of days is empty, or the folder does not exist.
@@ -430,8 +431,10 @@ def _calendar_rows(files: Sequence[ContractFile], days_from: date, days_to: date
         for version in file.versions if file.is_good else ():
             for name, calendar in version.calendars.items():
                 calendar_id = _calendar_id(version, name)
+                first_of_year = date(version.valid_from.year, 1, 1)
+                first, end = min(days_from, first_of_year), max(days_to, first_of_year + _SHORTEST_CALENDAR)
                 try:
-                    days = calendar_days(calendar, days_from, days_to)
+                    days = calendar_days(calendar, first, end)
                 except CalendarError as error:
                     finding = Finding(
                         version.paths["calendars", name], str(error), "join openings that lie close together"

@@ -39,6 +39,8 @@ from avoir.contracts.problems import choose_among
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MINUTES_PER_DAY = 24 * 60
 MAX_OPENINGS_PER_DAY = 6
+FIRST_DAY = date(1970, 1, 1)
+LAST_DAY = date(2199, 12, 31)
 
 # Subdivisions that the holidays library once had and still takes without a word, now without their holidays.
 _RENAMED_SUBDIVISIONS = {
@@ -87,6 +89,12 @@ def _iso_date(value: object) -> object:
     return value
 
 
+def _day_in_use(day: date) -> date:
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise refusal(f"no contract is counted on {day}", f"write a date between {FIRST_DAY} and {LAST_DAY}")
+    return day
+
+
 @cache
 def known_zones() -> frozenset[str]:
     """Return the zones of the IANA database by name, without those that only mean "this machine"."""
@@ -130,16 +138,36 @@ def _known_country(code: str) -> str:
     return code
 
 
+def _number_schema(**bounds: int) -> WithJsonSchema:
+    text = {"type": "string", "pattern": r"^-?[0-9]{1,30}(\.[0-9]{1,12})?$"}
+    return WithJsonSchema({"anyOf": [{"type": "number", **bounds}, text]})
+
+
 Exact = Annotated[Decimal, BeforeValidator(_exact), PlainSerializer(_decimal_text, when_used="json")]
-Percent = Annotated[Exact, Field(gt=0, le=100, max_digits=12)]
-Amount = Annotated[Exact, Field(gt=0, max_digits=24)]
+Level = Annotated[Exact, Field(ge=0, max_digits=18), _number_schema(minimum=0)]
+Percent = Annotated[
+    Exact, Field(gt=0, le=100, max_digits=12), _number_schema(exclusiveMinimum=0, maximum=100)
+]
+Amount = Annotated[Exact, Field(gt=0, max_digits=24), _number_schema(exclusiveMinimum=0)]
+Hours = Annotated[Exact, Field(ge=0, le=8784, max_digits=12), _number_schema(minimum=0, maximum=8784)]
 IsoDate = Annotated[date, BeforeValidator(_iso_date)]
+DayInUse = Annotated[IsoDate, AfterValidator(_day_in_use)]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 SourceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Title = Annotated[str, Field(min_length=1, max_length=200)]
-ZoneName = Annotated[str, AfterValidator(_known_zone)]
-CurrencyCode = Annotated[str, AfterValidator(_known_currency)]
-CountryCode = Annotated[str, AfterValidator(_known_country)]
+ZoneName = Annotated[
+    str,
+    AfterValidator(_known_zone),
+    Field(description="A zone of the IANA database.", examples=["Europe/Paris"]),
+]
+CurrencyCode = Annotated[
+    str,
+    AfterValidator(_known_currency),
+    WithJsonSchema({"type": "string", "enum": sorted(minor_units_by_currency())}),
+]
+CountryCode = Annotated[
+    str, AfterValidator(_known_country), Field(description="ISO 3166 code.", examples=["FR"])
+]
 
 _T = TypeVar("_T")
 Listed = Annotated[tuple[_T, ...], Field(strict=False)]
@@ -258,8 +286,8 @@ class Calendar(Part):
     weekly: Weekly | None = None
     always: bool = Field(default=False, description="Open at every instant (24/7), instead of weekly hours.")
     holidays: Holidays | None = None
-    closed: Listed[IsoDate] = Field(default=(), description="Dates without business time.")
-    half_days: dict[IsoDate, DayOpenings] = Field(
+    closed: Listed[DayInUse] = Field(default=(), description="Dates without business time.")
+    half_days: dict[DayInUse, DayOpenings] = Field(
         default_factory=dict, description="Dates with these hours instead of any other, also on a holiday."
     )
 
@@ -426,7 +454,7 @@ class UnknownPolicy(StrEnum):
 class Maintenance(Part):
     """Planned maintenance leaves the measure when it was announced at least so long before it began."""
 
-    notice_hours: Annotated[Exact, Field(ge=0, le=8784, max_digits=12)]
+    notice_hours: Hours
 
 
 class AvailabilityIndicator(Part):
@@ -491,7 +519,7 @@ class Objective(Part):
     """The promised level."""
 
     operator: Annotated[Operator, Field(strict=False)]
-    value: Annotated[Exact, Field(ge=0, max_digits=18)]
+    value: Level
     unit: Annotated[Unit, Field(strict=False)]
 
 
@@ -581,7 +609,7 @@ class Version(Part):
     """What was agreed from a date on. Sections left out are inherited; items replace those of the same id."""
 
     version: Annotated[int, Field(ge=1, le=9999)]
-    effective_from: IsoDate
+    effective_from: DayInUse
     effective_to: IsoDate | None = Field(
         default=None, description="The first day it no longer holds; by default that of the next version."
     )

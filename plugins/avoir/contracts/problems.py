@@ -34,7 +34,9 @@ def nearest(wrong: object, known: Iterable[str]) -> str | None:
     by_folded: dict[str, str] = {}
     for word in known:
         by_folded.setdefault(word.casefold(), word)
-    close = get_close_matches(str(wrong).casefold(), by_folded, n=1, cutoff=0.5)
+    folded = str(wrong).casefold()
+    swapped = [word for word in by_folded if sorted(word) == sorted(folded)]
+    close = swapped or get_close_matches(folded, by_folded, n=1, cutoff=0.5)
     return by_folded[close[0]] if close else None
 
 

@@ -115,8 +115,10 @@ def read_contract(path: FilePath, root: FilePath) -> ContractFile:
     if not isinstance(tree.value, dict):
         problem = Problem(shown, 1, 1, None, "this is no contract", "start with `contract: <its id>`")
         return ContractFile(path, shown, None, (), (problem,), tree)
+    problems = [replace(problem, clause=_clause_of_line(problem, tree)) for problem in problems]
     contract, broken, invalid = _validated(tree, shown)
-    problems += invalid
+    told = {(problem.line, problem.column) for problem in problems}
+    problems += [problem for problem in invalid if (problem.line, problem.column) not in told]
     id_node = tree.value.get("contract")
     contract_id = id_node.value if id_node is not None and isinstance(id_node.value, str) else None
     versions: tuple[ResolvedVersion, ...] = ()
@@ -184,6 +186,9 @@ def _validated(tree: Node, shown: str) -> tuple[Contract | None, BrokenParts, li
         return Contract.model_validate(data), frozenset(), []
     except ValidationError as error:
         errors = error.errors(include_url=False)
+    # A list is also "too short" when its only item is wrong, which is told already.
+    deeper = {detail["loc"][:depth] for detail in errors for depth in range(len(detail["loc"]))}
+    errors = [detail for detail in errors if detail["type"] != "too_short" or detail["loc"] not in deeper]
     problems = [_problem_of(detail, tree, shown) for detail in errors]
     broken: set[tuple[str, str]] = set()
     wrong: dict[tuple[int, str], set[int]] = {}
@@ -232,6 +237,25 @@ def _clause_at(path: Sequence[str | int], tree: Node) -> str | None:
             if isinstance(node.value, dict) and "id" in node.value:
                 return node.value["id"].raw or None
     return None
+
+
+def _clause_of_line(problem: Problem, tree: Node) -> str | None:
+    """Return the clause in which a problem of the YAML text lies."""
+    starts: list[tuple[Position, tuple[str | int, ...]]] = []
+
+    def walk(node: Node, path: tuple[str | int, ...]) -> None:
+        starts.append((node.position, path))
+        children = node.value.items() if isinstance(node.value, dict) else ()
+        items = enumerate(node.value) if isinstance(node.value, list) else ()
+        for key, child in children:
+            walk(child, (*path, str(key)))
+        for number, child in items:
+            walk(child, (*path, number))
+
+    walk(tree, ())
+    here = (problem.line, problem.column)
+    before = [path for position, path in starts if (position.line, position.column) <= here]
+    return _clause_at(before[-1], tree) if before else None
 
 
 def _problem_of(detail: ErrorDetails, tree: Node, shown: str) -> Problem:

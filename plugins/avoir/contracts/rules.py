@@ -25,7 +25,7 @@ from avoir.contracts.model import (
     Unit,
 )
 from avoir.contracts.problems import choose_among
-from avoir.contracts.resolving import OPEN_END, SECTIONS, Inherited, Path, ResolvedVersion
+from avoir.contracts.resolving import SECTIONS, Inherited, Path, ResolvedVersion
 
 _PART_OF_SECTION = {"calendars": "calendar", "services": "service", "clauses": "clause"}
 _KEY_OF_INDICATOR = {
@@ -85,8 +85,12 @@ def judge_versions(
             if isinstance(service.fee, FixedFee):
                 path = (*at, "services", position, "fee", "amount")
                 yield from _judge_amount(service.fee.amount, contract.minor_units, path)
+    told: set[Path] = set()
     for stage in inherited:
-        yield from _judge_references(stage, broken)
+        for finding in _judge_references(stage, broken):
+            if finding.path not in told:  # An inherited clause is wrong in its own place, once.
+                told.add(finding.path)
+                yield finding
         for calendar_id, calendar in stage.calendars.items():
             yield from _judge_layout(calendar, stage, stage.paths["calendars", calendar_id])
 
@@ -234,7 +238,7 @@ def _judge_layout(calendar: Calendar, stage: Inherited, path: Path) -> Iterator[
     end = min(stage.valid_to, start + _LAID_OUT_DAYS) if stage.valid_to > start else start + _LAID_OUT_DAYS
     ranges = [(start, end)]
     margin = timedelta(days=2)
-    ranges += [(day - margin, day + margin) for day in calendar.half_days if margin < OPEN_END - day]
+    ranges += [(day - margin, day + margin) for day in calendar.half_days]
     for first, last in ranges:
         try:
             calendar_days(calendar, first, last)
@@ -248,7 +252,7 @@ def _judge_sources(
 ) -> Iterator[Finding]:
     service = version.services.get(clause.service)
     unread = {part for section, part in broken if section in {"services", "mapping"}}
-    if service is None or service.id in unread:
+    if service is None or service.id in unread or not version.keys[service.id]:
         return
     kinds = {claim.key.kind for claim in version.keys[service.id]}
     needed = _KEY_OF_INDICATOR[clause.indicator.kind]
