@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -44,7 +44,6 @@ Row = tuple[object, ...]
 _DDL = Path(__file__).with_name("reference.sql")
 _SECONDS_PER_UNIT = {Unit.SECONDS: 1, Unit.MINUTES: 60, Unit.HOURS: 3600}
 _PARTS_OF_A_VERSION = ("clock_rules", "clauses", "service_keys", "services", "calendars")
-_SHORTEST_CALENDAR = timedelta(days=366)
 _LOCK = 0x61766F6972  # "avoir": one load of contracts at a time
 
 
@@ -431,8 +430,8 @@ def _calendar_rows(files: Sequence[ContractFile], days_from: date, days_to: date
         for version in file.versions if file.is_good else ():
             for name, calendar in version.calendars.items():
                 calendar_id = _calendar_id(version, name)
-                first_of_year = date(version.valid_from.year, 1, 1)
-                first, end = min(days_from, first_of_year), max(days_to, first_of_year + _SHORTEST_CALENDAR)
+                year = version.valid_from.year
+                first, end = min(days_from, date(year, 1, 1)), max(days_to, date(year + 1, 1, 1))
                 try:
                     days = calendar_days(calendar, first, end)
                 except CalendarError as error:
