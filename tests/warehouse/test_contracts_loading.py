@@ -471,7 +471,7 @@ def test_changed_terms_cannot_be_recorded_before_those_they_replace(
     assert contents(connection) == before
 
 
-# --- Bad files -----------------------------------------------------------------------------------------------
+# --- Bad files ---------------------------------------------------------------------------------------------
 
 
 def test_a_bad_file_is_refused_and_the_others_load(connection: psycopg.Connection, root: Path) -> None:
