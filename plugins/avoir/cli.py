@@ -345,7 +345,7 @@ def dbt_parse(profile: Profile = None) -> None:
     from avoir.modelling import parse_project  # noqa: PLC0415
 
     here = surroundings_of(Settings.from_environment(profile=profile))
-    manifest = parse_project(here.settings.checkout / "dbt_project", here.environment)
+    manifest = parse_project(here.settings.checkout / "dbt_project", here.environment, manifest=here.manifest)
     console.print(str(manifest), soft_wrap=True)
 
 
@@ -375,7 +375,7 @@ def published_months(connection: psycopg.Connection) -> list[dict[str, Any]]:
 
 def _rows(connection: psycopg.Connection, query: str) -> list[dict[str, Any]]:
     with connection.cursor() as cursor:
-        cursor.execute(query)  # type: ignore[call-overload]
+        cursor.execute(query)
         if cursor.description is None:
             return []
         names = []

@@ -14,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from avoir.airflow_api import FINISHED, AirflowApi
+from avoir.inputs import inputs_sha256, last_build_sha256
 from avoir.modelling import parse_project
 from avoir.services import (
     LOGIN,
@@ -81,7 +82,7 @@ def prepare(here: Surroundings, tell: Tell) -> None:
         tell("making the demo's world of vendors")
         build_world(here.settings.profile_home / "world")
     tell("reading the dbt project")
-    parse_project(here.settings.checkout / "dbt_project", here.environment)
+    parse_project(here.settings.checkout / "dbt_project", here.environment, manifest=here.manifest)
 
 
 class Conductor:
@@ -104,15 +105,41 @@ class Conductor:
         Raises:
             ConductError: the build or the close failed.
         """
-        loads = [f"load_{name}" for name in self.sources]
-        self.api.await_dags([*loads, "build_mart", "close_month"], seconds=120)
+        every = [f"load_{name}" for name in self.sources]
+        self.api.await_dags([*every, "build_mart", "close_month"], seconds=120)
         if fresh and (ended := self.api.end_unfinished()):
             self.tell(f"ended {ended} runs that an interrupted run had left")
+        loads = [f"load_{name}" for name in self._pending()]
         failed = self._load(loads)
-        self._build(failed)
+        if loads or not self._is_current():
+            self._build(loads, failed)
+        else:
+            self.tell("nothing new since the last build: the mart stands")
         self._close()
 
+    def _pending(self) -> list[str]:
+        """Sources that have not landed everything before ``as_of``; all of them where no instant is set."""
+        as_of = self.here.settings.as_of
+        if as_of is None:
+            return self.sources
+        with self.here.warehouse.connect("auditor") as connection:
+            rows = connection.execute(
+                "select source_name from loads.watermarks where watermark >= %s", (as_of,)
+            ).fetchall()
+        landed = {name for (name,) in rows}
+        return [name for name in self.sources if name not in landed]
+
+    def _is_current(self) -> bool:
+        as_of = self.here.settings.as_of
+        if as_of is None:
+            return False
+        with self.here.warehouse.connect("auditor") as connection:
+            return last_build_sha256(connection) == inputs_sha256(connection, self.here.settings, as_of)
+
     def _load(self, loads: list[str]) -> list[str]:
+        if not loads:
+            self.tell(f"all {len(self.sources)} sources have landed everything before the run's instant")
+            return []
         for dag_id in loads:
             self.api.trigger(dag_id, self.run_id)
         said = -1
@@ -132,12 +159,12 @@ class Conductor:
             )
         return failed
 
-    def _build(self, failed: list[str]) -> None:
+    def _build(self, loads: list[str], failed: list[str]) -> None:
         """The build that the landed assets started, or one by hand when a source is missing."""
-        loaded_at = max(
-            datetime.fromisoformat(run["end_date"]) for run in self.api.runs(run_id_pattern=self.run_id)
-        )
-        run = None if failed else self._asset_run(loaded_at)
+        run = None
+        if loads and not failed:
+            ends = [one["end_date"] for one in self.api.runs(run_id_pattern=self.run_id)]
+            run = self._asset_run(max(datetime.fromisoformat(end) for end in ends))
         if run is None:
             self.tell("building with what has landed")
             self.api.trigger("build_mart", self.run_id)
@@ -160,7 +187,7 @@ class Conductor:
 
     def _asset_run(self, loaded_at: datetime) -> str | None:
         """The build that started after the last source had landed."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             for run in self.api.runs("build_mart"):
                 queued = run.get("queued_at") or run.get("run_after")

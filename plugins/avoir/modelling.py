@@ -46,13 +46,18 @@ def run_dbt(
     return "".join(lines)
 
 
-def parse_project(project: Path, environment: Mapping[str, str]) -> Path:
-    """Make the manifest unless it already stands for the project's present files; returns its path."""
-    target = Path(environment["DBT_TARGET_PATH"])
-    manifest, stamp = target / "manifest.json", target / "manifest.sha256"
+def parse_project(project: Path, environment: Mapping[str, str], *, manifest: Path) -> Path:
+    """Make the manifest unless it already stands for the project's present files; returns its path.
+
+    It is renamed into place: Airflow reads it at any moment, and a later ``dbt build`` must not rewrite it.
+    """
+    stamp = manifest.with_suffix(".sha256")
     digest = project_sha256(project)
     if not (manifest.exists() and stamp.exists() and stamp.read_text() == digest):
-        run_dbt(["parse", "--no-partial-parse"], project=project, environment=environment)
+        target = manifest.parent / "dbt_target" / "parse"
+        run_dbt(["parse", "--target-path", str(target)], project=project, environment=environment)
+        manifest.parent.mkdir(parents=True, exist_ok=True)
+        (target / "manifest.json").replace(manifest)
         stamp.write_text(digest)
     return manifest
 
@@ -62,12 +67,14 @@ def build_project(
     environment: Mapping[str, str],
     *,
     as_of: datetime,
+    target: Path,
     arguments: Sequence[str] = (),
     echo: bool = False,
 ) -> str:
     """One ``dbt build`` of the whole project for an instant; unit tests belong to the test suite."""
     variables = json.dumps({"as_of": as_of.isoformat()})
-    command = ["build", "--exclude-resource-type", "unit_test", "--vars", variables, *arguments]
+    command = ["build", "--exclude-resource-type", "unit_test", "--target-path", str(target)]
+    command += ["--vars", variables, *arguments]
     return run_dbt(command, project=project, environment=environment, echo=echo)
 
 

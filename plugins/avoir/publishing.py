@@ -14,6 +14,7 @@ from datetime import date, datetime
 import psycopg
 from psycopg import sql
 
+from avoir.inputs import inputs_sha256
 from avoir.services import surroundings_of
 from avoir.settings import Settings
 
@@ -47,7 +48,9 @@ def publish_candidates(settings: Settings, *, as_of: datetime, run_id: str) -> d
     """
     here = surroundings_of(settings)
     with here.warehouse.connect("avoir_transformer") as connection:
-        counts = publish(connection, as_of=as_of, run_id=run_id)
+        built_from = inputs_sha256(connection, settings, as_of)
+        connection.commit()
+        counts = publish(connection, as_of=as_of, run_id=run_id, built_from=built_from)
     if counts.get("blocked"):
         with here.warehouse.connect("avoir_transformer") as connection:
             failed = _failed_checks(connection, run_id)
@@ -55,7 +58,9 @@ def publish_candidates(settings: Settings, *, as_of: datetime, run_id: str) -> d
     return counts
 
 
-def publish(connection: psycopg.Connection, *, as_of: datetime, run_id: str) -> dict[str, int]:
+def publish(
+    connection: psycopg.Connection, *, as_of: datetime, run_id: str, built_from: str
+) -> dict[str, int]:
     """Judge and publish on an open connection; commits. Waits at most a minute for a lock."""
     counts: dict[str, int] = {}
     with connection.transaction():
@@ -65,6 +70,10 @@ def publish(connection: psycopg.Connection, *, as_of: datetime, run_id: str) -> 
         for table in (*MONTHLY, *(Published(name, f"candidate.{name}", "") for name in DIMENSIONS)):
             _ensure_table(connection, table)
         if not failed:
+            connection.execute(
+                "insert into checks.builds (run_id, as_of, inputs_sha256) values (%s, %s, %s)",
+                (run_id, as_of, built_from),
+            )
             for name in DIMENSIONS:
                 _replace(connection, name, f"candidate.{name}")
         for vendor_id, month_date, currency in _candidate_months(connection):
@@ -192,7 +201,7 @@ def version_of_month(connection: psycopg.Connection, schema: str, key: tuple[str
             """
         ).format(
             columns=_columns(connection, table.candidate),
-            relation=sql.SQL(relation),  # type: ignore[arg-type]
+            relation=sql.SQL(relation),
         )
         for (text,) in connection.execute(statement, key):
             seen = True
@@ -208,7 +217,7 @@ def _ensure_table(connection: psycopg.Connection, table: Published) -> None:
     """
     target = sql.Identifier("mart", table.name)
     connection.execute(
-        sql.SQL("create table if not exists {} (like {})").format(target, sql.SQL(table.candidate))  # type: ignore[arg-type]
+        sql.SQL("create table if not exists {} (like {})").format(target, sql.SQL(table.candidate))
     )
     schema, name = table.candidate.split(".")
     missing = connection.execute(
@@ -247,7 +256,7 @@ def _replace(connection: psycopg.Connection, name: str, candidate: str) -> None:
     target, columns = sql.Identifier("mart", name), _columns(connection, candidate)
     connection.execute(sql.SQL("delete from {}").format(target))
     connection.execute(
-        sql.SQL("insert into {} ({}) select {} from {}").format(target, columns, columns, sql.SQL(candidate))  # type: ignore[arg-type]
+        sql.SQL("insert into {} ({}) select {} from {}").format(target, columns, columns, sql.SQL(candidate))
     )
 
 
@@ -263,7 +272,7 @@ def _replace_month(connection: psycopg.Connection, vendor_id: str, month_date: d
                 columns,
                 columns,
                 sql.SQL(table.candidate),
-                where,  # type: ignore[arg-type]
+                where,
             ),
             key,
         )

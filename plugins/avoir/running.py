@@ -92,4 +92,10 @@ def load_contract_files(settings: Settings, *, as_of: datetime) -> str:
 def build(settings: Settings, *, as_of: datetime, echo: bool = False) -> None:
     """``dbt build`` of the candidates outside Airflow."""
     here = surroundings_of(settings)
-    build_project(settings.checkout / "dbt_project", here.environment, as_of=as_of, echo=echo)
+    build_project(
+        settings.checkout / "dbt_project",
+        here.environment,
+        as_of=as_of,
+        target=settings.profile_home / "dbt_target" / "build",
+        echo=echo,
+    )

@@ -66,6 +66,11 @@ class Surroundings:
         return self.settings.profile_home / "logs"
 
     @property
+    def manifest(self) -> Path:
+        """The dbt manifest that the DAG is drawn from."""
+        return self.settings.profile_home / "manifest.json"
+
+    @property
     def airflow_url(self) -> str:
         """Where Airflow's UI and API answer."""
         return f"http://127.0.0.1:{self.ports['airflow']}"
@@ -157,7 +162,6 @@ def _environment(
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "False",
         "DBT_USE_COLORS": "False",
         "DBT_LOG_PATH": str(settings.profile_home / "logs" / "dbt"),
-        "DBT_TARGET_PATH": str(settings.profile_home / "dbt_target"),
         "AVOIR_DBT_HOST": warehouse.host,
         "AVOIR_DBT_PORT": str(warehouse.port),
         "AVOIR_DBT_DATABASE": warehouse.database,
@@ -184,7 +188,7 @@ def stop_request(surroundings: Surroundings, *, wait_seconds: float = 90) -> boo
     state = read_state(surroundings)
     if state is None:
         return False
-    os.kill(int(state["pid"]), signal.SIGTERM)
+    os.kill(int(str(state["pid"])), signal.SIGTERM)
     deadline = time.monotonic() + wait_seconds
     while time.monotonic() < deadline:
         with locked(surroundings.run_directory / "supervisor.lock", wait=False) as free:

@@ -122,7 +122,7 @@ def bootstrap(warehouse: Warehouse) -> None:
             connection.execute("reset role")
         for script in ("publication.sql", "ledger.sql"):
             text = resources.files("avoir").joinpath("sql", script).read_text()
-            connection.execute(text)  # type: ignore[arg-type]
+            connection.execute(text)
         _grant(connection)
 
 
@@ -193,8 +193,10 @@ def _grant(connection: psycopg.Connection) -> None:
     statements: tuple[LiteralString, ...] = (
         "alter default privileges for role avoir_loader grant select on tables to avoir_transformer, auditor",
         "alter default privileges for role avoir_transformer grant select on tables to auditor",
-        "alter default privileges for role avoir_transformer in schema mart "
-        "grant select on tables to bi_reader",
+        (
+            "alter default privileges for role avoir_transformer in schema mart "
+            "grant select on tables to bi_reader"
+        ),
         "grant usage on schema mart to bi_reader",
         "grant select on all tables in schema mart to bi_reader",
         "grant usage on schema finance to finance_reader",

@@ -70,7 +70,7 @@ def dbt_task_group(*, as_of: Any) -> Any:
     from cosmos.constants import ExecutionMode, LoadMode, TestBehavior
 
     project = settings().checkout / "dbt_project"
-    manifest = settings().profile_home / "dbt_target" / "manifest.json"
+    manifest = settings().profile_home / "manifest.json"
     if not manifest.exists():
         raise FileNotFoundError(f"{manifest} is missing; `avoir dbt parse` makes it.")
     return DbtTaskGroup(
@@ -89,6 +89,7 @@ def dbt_task_group(*, as_of: Any) -> Any:
             "vars": {"as_of": as_of},
             "install_deps": False,
             "deferrable": False,
+            "poke_interval": 1,
             "dbt_cmd_global_flags": ["--no-partial-parse"],
             "dbt_cmd_flags": ["--exclude-resource-type", "unit_test"],
         },

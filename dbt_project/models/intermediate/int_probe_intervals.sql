@@ -18,9 +18,9 @@ with samples as (
 
 ),
 
-shortest_interval as (
+shortest_tolerance as (
 
-    select coalesce(min(probe_interval_seconds), 0) * 1000000 as interval_us from {{ ref('current_clauses') }}
+    select coalesce(min(probe_interval_seconds), 0) * 1500000 as tolerance_us from {{ ref('current_clauses') }}
     where indicator = 'availability'
 
 ),
@@ -49,12 +49,12 @@ kept as (
         followed.previous_us is null as is_first,
         followed.is_up
     from followed
-    cross join shortest_interval
+    cross join shortest_tolerance
     where
         not followed.is_up
         or followed.to_us is null
         or followed.previous_us is null
-        or followed.to_us - followed.from_us > shortest_interval.interval_us
+        or followed.to_us - followed.from_us > shortest_tolerance.tolerance_us
 )
 
 select * from kept

@@ -36,4 +36,14 @@ create index if not exists verdicts_run on checks.verdicts (run_id, border);
 comment on table checks.verdicts is
 'One row per run, border and check: whether it held, what was observed, and a sample of rows when it did not.';
 
+create table if not exists checks.builds (
+    build_no bigint generated always as identity primary key,
+    run_id text not null,
+    as_of timestamptz not null,
+    inputs_sha256 text not null,
+    recorded_at timestamptz not null default now()
+);
+comment on table checks.builds is
+'One row per build that was published, with the hash of everything its numbers depend on.';
+
 reset role;
