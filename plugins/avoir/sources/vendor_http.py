@@ -23,6 +23,8 @@ ATTEMPTS = 6
 CONNECT_SECONDS = 10
 READ_SECONDS = 120
 LONGEST_WAIT_SECONDS = 60
+#: Seconds of the first wait; each further one is twice as long.
+BACKOFF_FACTOR = 0.5
 
 
 class AccessDeniedError(SourceError):
@@ -97,7 +99,7 @@ class VendorApi:
             request_timeout=(CONNECT_SECONDS, READ_SECONDS),
             raise_for_status=False,
             request_max_attempts=ATTEMPTS,
-            request_backoff_factor=0.5,
+            request_backoff_factor=BACKOFF_FACTOR,
             request_max_retry_delay=LONGEST_WAIT_SECONDS,
         )
 

@@ -1,0 +1,133 @@
+"""A line of sources.yml that cannot work is refused with its place and the mend; secrets stay hidden."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from avoir.loading import raw_ddl
+from avoir.sources.model import SourceConfigurationError, SourceConnection, parse_sources
+from avoir.sources.register import SYSTEMS, system_of
+
+GOOD = {
+    "name": "helios_servicenow",
+    "system": "servicenow",
+    "url": "https://helios.example/",
+    "username": "avoir",
+    "secret_env": "HELIOS_SECRET",
+    "history_from": "2025-01-01T00:00:00Z",
+}
+
+
+def parsed(tmp_path: Path, *entries: dict[str, object], **environment: str) -> tuple[SourceConnection, ...]:
+    lines = ["sources:"]
+    for entry in entries:
+        lines += [
+            f"{'  - ' if n == 0 else '    '}{key}: {value}" for n, (key, value) in enumerate(entry.items())
+        ]
+    path = tmp_path / "sources.yml"
+    path.write_text("\n".join(lines) + "\n")
+    return parse_sources(path, environment)
+
+
+def test_a_good_entry_is_read(tmp_path: Path) -> None:
+    (source,) = parsed(tmp_path, GOOD, HELIOS_SECRET="hunter2")
+    assert source.url == "https://helios.example"
+    assert source.history_from == datetime(2025, 1, 1, tzinfo=UTC)
+    assert source.option("tables")[0] == "incident"
+    assert source.secret == "hunter2"
+    assert system_of(source).schema == "raw_servicenow"
+
+
+def test_no_representation_shows_the_secret(tmp_path: Path) -> None:
+    (source,) = parsed(tmp_path, GOOD, HELIOS_SECRET="hunter2")
+    assert "hunter2" not in repr(source)
+    assert "hunter2" not in str(source)
+
+
+def test_a_missing_secret_is_told_when_it_is_needed(tmp_path: Path) -> None:
+    (source,) = parsed(tmp_path, GOOD)
+    with pytest.raises(
+        SourceConfigurationError, match="helios_servicenow needs its secret in the variable HELIOS_SECRET"
+    ):
+        _ = source.secret
+
+
+def test_variables_are_expanded_and_folders_are_relative_to_the_file(tmp_path: Path) -> None:
+    entry = {"name": "drop", "system": "einvoice_folder", "history_from": "2025-01-01T00:00:00Z"}
+    absolute, relative, uri = parsed(
+        tmp_path,
+        {**entry, "name": "a", "url": "${BASE}/invoices"},
+        {**entry, "name": "b", "url": "invoices"},
+        {**entry, "name": "c", "url": "file:///srv/in%20voices"},
+        BASE="/data",
+    )
+    assert absolute.path == Path("/data/invoices")
+    assert relative.path == tmp_path / "invoices"
+    assert uri.path == Path("/srv/in voices")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": "Helios"}, "name must be lower case"),
+        ({"system": "jira"}, "system 'jira' is not in the register: einvoice_folder, "),
+        ({"url": "ftp://helios.example"}, "must be an http or https address"),
+        ({"url": "https://me:pw@helios.example"}, "must not carry a password"),
+        ({"url": "https://${NOWHERE}"}, "the variable NOWHERE in .* is not set"),
+        ({"history_from": "2025-01-01"}, "must carry time and zone"),
+        ({"history_from": "2025-01-01T00:00:00"}, "must carry time and zone"),
+        ({"history_from": "yesterday"}, "must be an instant"),
+        ({"vendor": "'He lios'"}, "vendor must be lower case"),
+        ({"color": "blue"}, "unknown key 'color'"),
+        ({"url": "''"}, "url is missing"),
+        ({"options": "{tables: [incident, users]}"}, "option tables: must be a list of some of"),
+        ({"options": "{tabels: [incident]}"}, "has no option 'tabels'; it knows tables"),
+        ({"options": "[1]"}, "options must be a mapping"),
+    ],
+)
+def test_a_bad_entry_is_refused_with_its_place(
+    tmp_path: Path, change: dict[str, object], message: str
+) -> None:
+    with pytest.raises(SourceConfigurationError, match=message) as caught:
+        parsed(tmp_path, {**GOOD, **change})
+    assert str(caught.value).startswith(f"{tmp_path / 'sources.yml'}, source 1 (")
+
+
+def test_two_sources_of_one_name_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        SourceConfigurationError, match=r"source 2 \(helios_servicenow\): another source above"
+    ):
+        parsed(tmp_path, GOOD, GOOD)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "sources: 3", "sources: []\nother: 1", "sources: [", "sources: [{name: a, name: b}]"]
+)
+def test_a_file_that_is_no_list_of_sources_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "sources.yml"
+    path.write_text(text)
+    with pytest.raises(SourceConfigurationError, match=r"sources\.yml"):
+        parse_sources(path, {})
+
+
+def test_the_incident_log_must_state_its_zone(tmp_path: Path) -> None:
+    entry = {
+        "name": "log",
+        "system": "incident_log",
+        "url": "log.csv",
+        "history_from": "2016-01-01T00:00:00Z",
+    }
+    with pytest.raises(SourceConfigurationError, match="needs the option timezone"):
+        parsed(tmp_path, entry)
+    with pytest.raises(SourceConfigurationError, match="must be an IANA zone"):
+        parsed(tmp_path, {**entry, "options": "{timezone: Mars/Olympus}"})
+
+
+def test_every_system_of_the_register_has_its_tables_in_the_ddl() -> None:
+    ddl = raw_ddl()
+    assert len(SYSTEMS) >= 6
+    for system in SYSTEMS:
+        for table in system.tables:
+            assert f'create table if not exists "{system.schema}"."{table.name}"' in ddl
