@@ -1,0 +1,117 @@
+"""House rules of the DAG files; each message states the mend."""
+
+from __future__ import annotations
+
+import ast
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from avoir.settings import CHECKOUT
+from avoir.sources.model import parse_sources
+
+FILES = sorted((CHECKOUT / "dags").glob("*.py"))
+TAGS = {"load", "mart", "close", "servicenow", "prometheus", "einvoice_folder"}
+
+
+def test_every_file_yields_a_dag(dags: dict[str, Any]) -> None:
+    assert {path.name for path in FILES} == {"build_mart.py", "close_month.py", "load_sources.py"}
+    assert {Path(dag.fileloc).name for dag in dags.values()} == {path.name for path in FILES}
+
+
+def test_every_source_has_its_own_dag(dags: dict[str, Any], airflow_environment: dict[str, str]) -> None:
+    world = Path(airflow_environment["AVOIR_DEMO_WORLD"])
+    names = {source.name for source in parse_sources(world / "sources.yml", airflow_environment)}
+    assert names == {"helios_servicenow", "helios_prometheus", "helios_invoices"}
+    assert {f"load_{name}" for name in names} == {dag_id for dag_id in dags if dag_id.startswith("load_")}
+
+
+def test_every_dag_explains_itself_and_says_who_is_hurt(dags: dict[str, Any]) -> None:
+    for dag in dags.values():
+        assert dag.description, f"{dag.dag_id}: give it a description"
+        for heading in ("**When it fails:**", "**Who is hurt:**"):
+            assert heading in (dag.doc_md or ""), f"{dag.dag_id}: its file's docstring must state {heading}"
+        assert set(dag.tags) <= TAGS, f"{dag.dag_id}: use the closed vocabulary of tags, {sorted(TAGS)}"
+
+
+def test_every_task_has_an_owner_retries_with_backoff_and_a_limit(dags: dict[str, Any]) -> None:
+    seen = 0
+    for dag in dags.values():
+        assert dag.dagrun_timeout, f"{dag.dag_id}: set dagrun_timeout"
+        assert dag.on_failure_callback, f"{dag.dag_id}: set on_failure_callback=announce_failure"
+        assert dag.max_active_runs == 1, f"{dag.dag_id}: two runs at once would load the same window"
+        assert not dag.catchup, f"{dag.dag_id}: a window reaches back to the watermark by itself"
+        for task in dag.tasks:
+            seen += 1
+            name = f"{dag.dag_id}.{task.task_id}"
+            assert task.owner == "avoir", f"{name}: use TASK_DEFAULTS"
+            if task.task_id == "dbt.dbt_producer_watcher_done":
+                continue  # an empty join of Cosmos, which never fails
+            assert task.retries >= 1, f"{name}: a nightly task retries"
+            assert task.retry_exponential_backoff, f"{name}: retries back off"
+            assert task.execution_timeout, f"{name}: set execution_timeout"
+    assert seen > 30
+
+
+def test_a_load_window_is_never_empty(dags: dict[str, Any]) -> None:
+    from airflow.timetables.base import TimeRestriction
+
+    for dag_id, dag in dags.items():
+        if not dag_id.startswith("load_"):
+            continue
+        timetable = _core_timetable(dag)
+        info = timetable.next_dagrun_info(
+            last_automated_data_interval=None,
+            restriction=TimeRestriction(datetime(2026, 3, 28, tzinfo=UTC), None, catchup=True),
+        )
+        assert info is not None
+        length = info.data_interval.end - info.data_interval.start
+        assert length >= timedelta(hours=23), f"{dag_id}: use CronDataIntervalTimetable; a cron string is empty"
+
+
+def test_the_mart_waits_for_every_source_or_the_fixed_hour(dags: dict[str, Any]) -> None:
+    timetable = dags["build_mart"].timetable
+    assets = {asset.name for _, asset in timetable.asset_condition.iter_assets()}
+    assert assets == {"helios_servicenow", "helios_prometheus", "helios_invoices"}
+    assert "CronTriggerTimetable" in repr(type(timetable.timetable))
+
+
+def test_the_build_is_seen_per_model(dags: dict[str, Any]) -> None:
+    tasks = {task.task_id for task in dags["build_mart"].tasks}
+    models = {path.stem for path in (CHECKOUT / "dbt_project" / "models").rglob("*.sql")}
+    assert len(models) > 20
+    assert {f"dbt.{model}_run" for model in models} <= tasks
+    assert {"check_raw", "check_mart", "publish"} <= tasks
+    publish = dags["build_mart"].get_task("publish")
+    assert "check_mart" in publish.upstream_task_ids
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_a_dag_file_is_schedule_and_wiring_only(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    imported = {
+        name.split(".")[0]
+        for node in tree.body
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    allowed = {"__future__", "datetime", "airflow", "avoir_airflow"}
+    assert imported <= allowed, f"{path.name}: import {sorted(imported - allowed)} inside the task"
+    assert "select " not in path.read_text().lower(), f"{path.name}: SQL belongs to the models"
+
+
+def _core_timetable(dag: Any) -> Any:
+    """The scheduler's own timetable, made from the DAG as it is stored."""
+    from airflow.serialization.definitions.dag import SerializedDAG
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    restored = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+    assert isinstance(restored, SerializedDAG)
+    return restored.timetable
