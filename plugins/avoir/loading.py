@@ -464,11 +464,17 @@ class _Landing:
             start = end
 
     def _exists(self, table_name: str) -> bool:
+        # Not to_regclass, which may answer from a cache that does not know yet what another load just made.
         row = self.connection.execute(
-            "select to_regclass(format('%%I.%%I', %s::text, %s::text)) is not null",
+            """
+            select 1
+            from pg_catalog.pg_class
+            join pg_catalog.pg_namespace on pg_namespace.oid = pg_class.relnamespace
+            where pg_namespace.nspname = %s and pg_class.relname = %s
+            """,
             (self.system.schema, table_name),
         ).fetchone()
-        return row is not None and bool(row[0])
+        return row is not None
 
     def _insert_rejections(self) -> dict[str, int]:
         counts: dict[str, int] = {}

@@ -187,10 +187,8 @@ def test_a_short_row_and_a_row_of_other_bytes_are_rejected_alone(tmp_path: Path)
 def check(
     slug: str = "web", at: str = "2026-06-01T10:00:00+00:00", status: str = "up", **more: str
 ) -> dict[str, str]:
-def check(
-    slug: str = "web", at: str = "2026-06-01T10:00:00+00:00", status: str = "up", **more: str
-) -> dict[str, str]:
-            "response_ms": "12", **more}  # fmt: skip
+    row = {"commit": "c0ffee", "checked_at": at, "slug": slug, "name": slug, "status": status}
+    return {**row, "http_code": "200", "response_ms": "12", **more}
 
 
 def upptime_of(

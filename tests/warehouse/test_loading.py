@@ -1,0 +1,443 @@
+"""Landing on a real Postgres: one window is one transaction, and a second time changes nothing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from avoir import loading
+from avoir.loading import LoadingError, LoadReport, create_raw, load_window, next_window, raw_ddl
+from avoir.sources.model import (
+    Landed,
+    Rejected,
+    Rows,
+    SourceConnection,
+    SourceError,
+    SourceFile,
+    System,
+    Window,
+)
+from avoir.sources.register import SYSTEMS
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+pytestmark = pytest.mark.warehouse
+
+JANUARY = Window(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))
+FEBRUARY = Window(datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC))
+SOURCE = SourceConnection("desk", "servicenow", "http://desk.example", JANUARY.start, vendor="helios")
+PROBES = SourceConnection("probes", "prometheus", "http://probes.example", JANUARY.start)
+
+
+@pytest.fixture
+def connection(warehouse_dsn: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(warehouse_dsn) as connection:
+        create_raw(connection)
+        connection.commit()
+        yield connection
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the vendors' systems say: items by system name, or a function of source, window and landed."""
+    answers: dict[str, Any] = {}
+
+    def fetch_of(name: str) -> Callable[[SourceConnection, Window, Landed], Iterator[Rows | Rejected]]:
+        def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[Rows | Rejected]:
+            answer = answers.get(name, [])
+            yield from answer(source, window, landed) if callable(answer) else answer
+
+        return fetch
+
+    systems = {system.name: replace(system, fetch=fetch_of(system.name)) for system in SYSTEMS}
+    monkeypatch.setattr(loading, "system_of", lambda source: systems[source.system])
+    return answers
+
+
+def system_named(name: str) -> System:
+    return next(system for system in SYSTEMS if system.name == name)
+
+
+def audits(*ids: str, **changes: str) -> Rows:
+    names = system_named("servicenow").table("sys_audit").column_names
+    rows = [
+        tuple({**dict.fromkeys(names, "x"), "sys_id": one, **changes}[name] for name in names) for one in ids
+    ]
+    return Rows("sys_audit", rows, range(1, len(rows) + 1))
+
+
+def samples(*instants: datetime, value: str = "1") -> Rows:
+    rows = [("web", instant.isoformat(), value) for instant in instants]
+    return Rows("samples", rows, range(1, len(rows) + 1))
+
+
+def counts(connection: psycopg.Connection) -> dict[str, int]:
+    tables = [
+        *(f"{system.schema}.{table.name}" for system in SYSTEMS for table in system.tables),
+        "loads.batches",
+        "loads.files",
+        "loads.rejected",
+        "loads.watermarks",
+    ]
+    return {table: one(connection, f"select count(*) from {table}") for table in tables}
+
+
+def one(connection: psycopg.Connection, query: str) -> Any:
+    row = connection.execute(query).fetchone()  # type: ignore[call-overload]
+    assert row is not None
+    connection.commit()
+    return row[0]
+
+
+def test_the_schema_is_made_any_number_of_times(connection: psycopg.Connection) -> None:
+    before = counts(connection)
+    create_raw(connection)
+    connection.execute(raw_ddl().encode())
+    connection.commit()
+    assert counts(connection) == before
+    assert len(before) > 15
+
+
+def test_a_window_lands_with_batch_file_row_and_watermark(
+    connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    file = SourceFile("a.csv", "ab" * 32, 12)
+    told["servicenow"] = [
+        replace(audits("1", "2"), file=file),
+        Rejected("sys_audit", "bad_instant", "not an instant", '{"sys_id": 3}', 3, file),
+    ]
+    report = load_window(connection, SOURCE, JANUARY, dag_run_id="nightly__1")
+    assert (report.rows_read, report.rows_landed, report.rows_duplicate, report.rows_rejected) == (3, 2, 0, 1)
+    assert report.rejected_by_reason == {"bad_instant": 1}
+    assert report.watermark == JANUARY.end
+    landed = connection.execute(
+        """
+        select raw._source_name, raw._source_row, files.file_name, batches.dag_run_id, batches.rows_landed,
+            length(raw._row_hash)
+        from raw_servicenow.sys_audit as raw
+        join loads.batches on batches.batch_id = raw._batch_id
+        join loads.files on files.file_id = raw._source_file_id
+        order by raw._source_row
+        """
+    ).fetchall()
+    assert landed == [("desk", 1, "a.csv", "nightly__1", 2, 32), ("desk", 2, "a.csv", "nightly__1", 2, 32)]
+    rejected = connection.execute(
+        "select table_name, reason_code, source_row, source_file_id is not null from loads.rejected"
+    ).fetchall()
+    assert rejected == [("raw_servicenow.sys_audit", "bad_instant", 3, True)]
+
+
+def test_a_window_read_again_changes_nothing_and_counts_nothing_twice(
+    connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    told["servicenow"] = [
+        audits("1", "2", "2"),
+        Rejected("sys_audit", "bad_instant", "no", "payload"),
+        Rejected("sys_audit", "bad_instant", "no", "payload"),
+    ]
+    first = load_window(connection, SOURCE, JANUARY)
+    assert (first.rows_read, first.rows_landed, first.rows_duplicate, first.rows_rejected) == (5, 2, 2, 1)
+    before = counts(connection)
+    for _ in range(2):
+        again = load_window(connection, SOURCE, JANUARY)
+        assert (again.rows_read, again.rows_landed, again.rows_duplicate, again.rows_rejected) == (5, 0, 5, 0)
+    after = counts(connection)
+    assert after.pop("loads.batches") == before.pop("loads.batches") + 2
+    assert after == before
+
+
+def test_a_changed_record_is_a_new_version_and_sources_do_not_mix(
+    connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    told["servicenow"] = [audits("1")]
+    load_window(connection, SOURCE, JANUARY)
+    load_window(connection, replace(SOURCE, name="other_desk"), JANUARY)
+    told["servicenow"] = [audits("1", newvalue="2")]
+    load_window(connection, SOURCE, JANUARY)
+    versions = connection.execute(
+        "select _source_name, newvalue from raw_servicenow.sys_audit order by _batch_id"
+    ).fetchall()
+    assert versions == [("desk", "x"), ("other_desk", "x"), ("desk", "2")]
+
+
+CELLS = st.lists(
+    st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=6), min_size=9, max_size=9
+)
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(CELLS, max_size=6))
+def test_any_text_lands_as_it_was_and_different_rows_never_pass_for_one(
+    connection: psycopg.Connection, told: dict[str, Any], cells: list[list[str]]
+) -> None:
+    source = replace(SOURCE, name="any_text")
+    told["servicenow"] = [Rows("sys_audit", [tuple(row) for row in cells], range(len(cells)))]
+    load_window(connection, source, JANUARY)
+    names = ", ".join(system_named("servicenow").table("sys_audit").column_names)
+    query = f"select {names} from raw_servicenow.sys_audit where _source_name = 'any_text'"
+    landed = connection.execute(query.encode()).fetchall()
+    connection.commit()
+    assert {tuple(row) for row in cells} <= set(landed)
+    assert len(landed) == len(set(landed))
+
+
+def test_a_nul_character_is_rejected_and_a_null_is_not_an_empty_text(
+    connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    names = system_named("servicenow").table("sys_audit").column_names
+    nothing: tuple[str | None, ...] = (None,) * len(names)
+    told["servicenow"] = [audits("1\x00"), Rows("sys_audit", [nothing, ("",) * len(names)], [1, 2])]
+    report = load_window(connection, SOURCE, JANUARY)
+    assert report.rejected_by_reason == {"nul_character": 1}
+    assert report.rows_landed == 2
+
+
+def test_a_failure_half_way_leaves_nothing(connection: psycopg.Connection, told: dict[str, Any]) -> None:
+    def failing(source: SourceConnection, window: Window, landed: Landed) -> Iterator[Rows | Rejected]:
+        yield audits("1", "2")
+        yield Rejected("sys_audit", "bad_instant", "no", "payload", file=SourceFile("f", "00", 1))
+        raise SourceError("the vendor hung up")
+
+    before = counts(connection)
+    told["servicenow"] = failing
+    with pytest.raises(SourceError, match="hung up"):
+        load_window(connection, SOURCE, JANUARY)
+    assert counts(connection) == before
+    assert connection.execute("select to_regclass('pg_temp.landing_sys_audit')").fetchone() == (None,)
+
+
+def test_a_killed_load_leaves_nothing_and_the_next_one_lands_all(
+    warehouse_dsn: str, connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    def killed(source: SourceConnection, window: Window, landed: Landed) -> Iterator[Rows | Rejected]:
+        yield audits("1", "2")
+        with psycopg.connect(warehouse_dsn, autocommit=True) as other:
+            other.execute("select pg_terminate_backend(%s)", (victim.info.backend_pid,))
+        yield audits("3")
+
+    told["servicenow"] = killed
+    with psycopg.connect(warehouse_dsn) as victim, pytest.raises(psycopg.OperationalError):
+        load_window(victim, SOURCE, JANUARY)
+    assert counts(connection)["loads.batches"] == 0
+    told["servicenow"] = [audits("1", "2"), audits("3")]
+    assert load_window(connection, SOURCE, JANUARY).rows_landed == 3
+
+
+def test_samples_go_to_the_partitions_of_their_months(
+    connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    border = FEBRUARY.start
+    told["prometheus"] = [
+        samples(border - timedelta(milliseconds=1), border, datetime(2025, 12, 31, 23, 59, tzinfo=UTC)),
+        samples(border, value="0"),
+    ]
+    report = load_window(connection, PROBES, JANUARY)
+    assert report.landed_by_table == {"samples": 4}
+    partitions = connection.execute(
+        "select tableoid::regclass::text, sampled_at, value from raw_prometheus.samples order by 2, 3"
+    ).fetchall()
+    assert [row[0].split(".")[1] for row in partitions] == [
+        "samples_2025_12",
+        "samples_2026_01",
+        "samples_2026_02",
+        "samples_2026_02",
+    ]
+    connection.commit()
+    again = load_window(connection, PROBES, JANUARY)
+    assert (again.rows_landed, again.rows_duplicate) == (0, 4)
+
+
+def test_a_sample_read_in_another_zone_is_the_same_sample(
+    warehouse_dsn: str, connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    told["prometheus"] = [samples(JANUARY.start, JANUARY.start + timedelta(milliseconds=1))]
+    load_window(connection, PROBES, JANUARY)
+    with psycopg.connect(warehouse_dsn, options="-c timezone=Asia/Kolkata") as elsewhere:
+        assert load_window(elsewhere, PROBES, JANUARY).rows_landed == 0
+
+
+def test_statistics_that_call_a_full_table_empty_do_not_slow_the_search(
+    connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    told["prometheus"] = [samples(*(JANUARY.start + timedelta(seconds=n) for n in range(20_000)))]
+    load_window(connection, PROBES, JANUARY)
+    connection.execute("update pg_class set reltuples = 0 where relname = 'samples_2026_01'")
+    connection.commit()
+    before = time.monotonic()
+    assert load_window(connection, PROBES, JANUARY).rows_duplicate == 20_000
+    assert time.monotonic() - before < 10
+
+
+def test_the_first_window_is_all_history_and_the_next_overlaps(
+    connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    assert next_window(connection, SOURCE, FEBRUARY.end) == Window(JANUARY.start, FEBRUARY.end)
+    assert next_window(connection, SOURCE, JANUARY.start) is None
+    load_window(connection, SOURCE, JANUARY)
+    assert next_window(connection, SOURCE, JANUARY.end) is None
+    overlap = system_named("servicenow").overlap
+    assert next_window(connection, SOURCE, FEBRUARY.end) == Window(JANUARY.end - overlap, FEBRUARY.end)
+    with pytest.raises(ValueError, match="must carry its zone"):
+        next_window(connection, SOURCE, datetime(2026, 3, 1))
+
+
+def test_an_overlap_never_reaches_behind_the_history(
+    connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    log = replace(SOURCE, name="log", system="incident_log")
+    load_window(connection, log, JANUARY)
+    assert next_window(connection, log, FEBRUARY.end) == Window(JANUARY.start, FEBRUARY.end)
+
+
+def test_the_watermark_waits_for_a_hole_and_never_goes_back(
+    connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    march = Window(FEBRUARY.end, datetime(2026, 4, 1, tzinfo=UTC))
+    assert load_window(connection, SOURCE, march).watermark == JANUARY.start
+    assert load_window(connection, SOURCE, JANUARY).watermark == JANUARY.end
+    assert load_window(connection, SOURCE, FEBRUARY).watermark == FEBRUARY.end
+    assert load_window(connection, SOURCE, JANUARY).watermark == FEBRUARY.end
+    assert load_window(connection, SOURCE, march).watermark == march.end
+    assert one(connection, "select vendor_id from loads.watermarks") == "helios"
+
+
+def test_two_loads_of_one_source_wait_for_each_other(
+    warehouse_dsn: str, connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    fetching = threading.Event()
+    go_on = threading.Event()
+    order: list[str] = []
+
+    def slow(source: SourceConnection, window: Window, landed: Landed) -> Iterator[Rows | Rejected]:
+        order.append("fetch")
+        if not fetching.is_set():
+            fetching.set()
+            assert go_on.wait(30)
+        yield audits("1", "2")
+
+    told["servicenow"] = slow
+    reports: list[LoadReport] = []
+
+    def load() -> None:
+        with psycopg.connect(warehouse_dsn) as own:
+            reports.append(load_window(own, SOURCE, JANUARY))
+
+    first, second = threading.Thread(target=load), threading.Thread(target=load)
+    first.start()
+    assert fetching.wait(30)
+    second.start()
+    time.sleep(0.3)
+    assert order == ["fetch"]
+    go_on.set()
+    first.join(30)
+    second.join(30)
+    assert sorted(report.rows_landed for report in reports) == [0, 2]
+
+
+def test_another_load_that_does_not_end_is_told(
+    warehouse_dsn: str, connection: psycopg.Connection, told: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "LOCK_TIMEOUT", "100ms")
+    with psycopg.connect(warehouse_dsn) as other:
+        other.execute("select pg_advisory_xact_lock(hashtextextended('avoir.load.desk', 0))")
+        with pytest.raises(LoadingError, match="another load of desk"):
+            load_window(connection, SOURCE, JANUARY)
+    assert load_window(connection, SOURCE, JANUARY).rows_read == 0
+
+
+def test_two_sources_make_the_same_partition_at_the_same_time(
+    warehouse_dsn: str, connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    barrier = threading.Barrier(4)
+
+    def together(source: SourceConnection, window: Window, landed: Landed) -> Iterator[Rows | Rejected]:
+        yield samples(JANUARY.start, FEBRUARY.start)
+        barrier.wait(30)
+
+    told["prometheus"] = together
+    landed: list[int] = []
+
+    def load(name: str) -> None:
+        with psycopg.connect(warehouse_dsn) as own:
+            landed.append(load_window(own, replace(PROBES, name=name), JANUARY).rows_landed)
+
+    threads = [threading.Thread(target=load, args=(f"probes_{n}",)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert landed == [2, 2, 2, 2]
+
+
+def test_a_load_inside_an_open_transaction_is_refused(
+    connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    connection.execute("select 1")
+    with pytest.raises(LoadingError, match="commit or roll back"):
+        load_window(connection, SOURCE, JANUARY)
+
+
+def test_a_file_is_known_once_it_landed_and_read_again_when_it_was_rejected(
+    connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    good, bad = SourceFile("good.xml", "aa" * 32, 1), SourceFile("bad.xml", "bb" * 32, 1)
+    asked: list[tuple[bool, bool]] = []
+
+    def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[Rows | Rejected]:
+        asked.append((landed.has_file(good.sha256), landed.has_file(bad.sha256)))
+        yield replace(audits("1"), file=good)
+        yield Rejected("sys_audit", "not_well_formed", "cut", "bad.xml", file=bad)
+
+    told["servicenow"] = fetch
+    load_window(connection, SOURCE, JANUARY)
+    load_window(connection, SOURCE, JANUARY)
+    load_window(connection, replace(SOURCE, name="elsewhere"), JANUARY)
+    assert asked == [(False, False), (True, False), (False, False)]
+    assert one(connection, "select count(*) from loads.files where source_name = 'desk'") == 2
+
+
+def test_a_long_payload_is_cut_with_the_hash_of_the_whole(
+    connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    told["servicenow"] = [
+        Rejected("sys_audit", "bad_instant", "no", "x" * 100_000 + end + "\udcff\x00") for end in ("a", "b")
+    ]
+    assert load_window(connection, SOURCE, JANUARY).rows_rejected == 2
+    assert one(connection, "select max(length(payload)) from loads.rejected") < 4200
+
+
+def test_a_row_of_another_width_is_a_mistake_of_ours(
+    connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    told["servicenow"] = [Rows("sys_audit", [("1", "2")], [1])]
+    with pytest.raises(ValueError, match="has 9 columns, got 2"):
+        load_window(connection, SOURCE, JANUARY)
+
+
+def test_the_loader_needs_no_more_than_owning_the_raw_schemas(
+    warehouse_dsn: str, told: dict[str, Any]
+) -> None:
+    """The least role that loads: it owns the schemas, and may neither make schemas nor see anything else."""
+    with psycopg.connect(warehouse_dsn, autocommit=True) as admin:
+        admin.execute("drop role if exists test_loader")
+        admin.execute("create role test_loader")
+        schemas = {"loads", *(system.schema for system in SYSTEMS)}
+        for schema in sorted(schemas):
+            admin.execute(f"create schema {schema} authorization test_loader".encode())
+    with psycopg.connect(warehouse_dsn) as connection:
+        connection.execute("set role test_loader")
+        create_raw(connection)
+        connection.commit()
+        told["prometheus"] = [samples(JANUARY.start, FEBRUARY.start)]
+        assert load_window(connection, PROBES, JANUARY).rows_landed == 2
+        told["servicenow"] = [audits("1")]
+        assert load_window(connection, SOURCE, JANUARY).rows_landed == 1
+    with psycopg.connect(warehouse_dsn, autocommit=True) as admin:
+        admin.execute("drop owned by test_loader cascade")
+        admin.execute("drop role test_loader")
