@@ -170,6 +170,23 @@ def _reasons_to_hold(connection: psycopg.Connection, key: tuple[str, date, str])
         """,
         key,
     ).fetchall()
+    early = connection.execute(
+        """
+        select b.source_name, min(b.window_from)
+        from loads.batches b
+        join (
+            select k.source_name, min(m.period_from_us) as period_from_us
+            from intermediate.service_terms k
+            join intermediate.contract_months m on k.contract_version_id = m.contract_version_id
+            where k.vendor_id = %s and m.month_date = %s and m.currency = %s
+            group by k.source_name
+        ) needed on needed.source_name = b.source_name
+        group by b.source_name, needed.period_from_us
+        having min(b.window_from) > to_timestamp(needed.period_from_us / 1000000)
+        order by 1
+        """,
+        key,
+    ).fetchall()
     row = connection.execute(
         """
         select unpriced_penalty_count from candidate.mart_vendor_month
@@ -179,6 +196,7 @@ def _reasons_to_hold(connection: psycopg.Connection, key: tuple[str, date, str])
     ).fetchone()
     reasons = [f"{name} has landed only up to {watermark:%Y-%m-%d %H:%M}Z" for name, watermark in stale]
     reasons += [f"{name} has never landed" for (name,) in missing]
+    reasons += [f"{name} has no history before {first:%Y-%m-%d %H:%M}Z" for name, first in early]
     if row is not None and row[0]:
         reasons.append(f"{row[0]} penalty lines have no invoice to be computed from")
     return reasons

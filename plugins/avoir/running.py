@@ -9,9 +9,11 @@ import os
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 
+from avoir.checking import check_border
 from avoir.contracts.loading import load_contracts
 from avoir.loading import load_window, next_window
 from avoir.modelling import build_project
+from avoir.publishing import publish_candidates
 from avoir.services import surroundings_of
 from avoir.settings import Settings
 from avoir.sources.model import SourceConnection, parse_sources
@@ -99,3 +101,28 @@ def build(settings: Settings, *, as_of: datetime, echo: bool = False) -> None:
         target=settings.profile_home / "dbt_target" / "build",
         echo=echo,
     )
+
+
+def night(settings: Settings, *, as_of: datetime, run_id: str) -> dict[str, int]:
+    """One whole night without Airflow, step by step in the DAGs' order; returns verdicts by count.
+
+    Raises:
+        PublicationBlockedError: a border did not hold.
+    """
+    here = surroundings_of(settings)
+    for source in parse_sources(settings.sources_file, here.environment):
+        load_source(settings, source.name, as_of=as_of, dag_run_id=run_id)
+    load_contract_files(settings, as_of=as_of)
+    return rebuild(settings, as_of=as_of, run_id=run_id)
+
+
+def rebuild(settings: Settings, *, as_of: datetime, run_id: str) -> dict[str, int]:
+    """Judge, build, judge and publish what has landed, without Airflow.
+
+    Raises:
+        PublicationBlockedError: a border did not hold.
+    """
+    check_border(settings, "raw", run_id=run_id)
+    build(settings, as_of=as_of)
+    check_border(settings, "mart", run_id=run_id)
+    return publish_candidates(settings, as_of=as_of, run_id=run_id)

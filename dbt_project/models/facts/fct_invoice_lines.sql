@@ -174,15 +174,15 @@ keyed as (
             items.key_kind = 'invoice_line'
             and detailed.source_name = items.source_name
             and detailed.item_key = items.key_value
-            and detailed.service_date >= items.valid_from
-            and detailed.service_date < items.valid_to
+            and detailed.service_date >= items.valid_from_date
+            and detailed.service_date < items.valid_to_date
     left join service_terms as sellers
         on
             sellers.key_kind = 'invoice_seller'
             and detailed.source_name = sellers.source_name
             and detailed.seller_key = sellers.key_value
-            and detailed.service_date >= sellers.valid_from
-            and detailed.service_date < sellers.valid_to
+            and detailed.service_date >= sellers.valid_from_date
+            and detailed.service_date < sellers.valid_to_date
 
 ),
 

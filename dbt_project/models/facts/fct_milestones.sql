@@ -47,8 +47,8 @@ covered as (
         clauses.day_kind,
         clauses.replan_notice_days,
         clauses.objective_value,
-        keys.valid_from,
-        keys.valid_to
+        keys.valid_from_date,
+        keys.valid_to_date
     from releases
     inner join keys
         on releases.source_name = keys.source_name and releases.service_key = keys.key_value
@@ -158,8 +158,8 @@ bounds as (
             and last_plans.plan_rank = 1
     where
         -- The version in force on the due date judges; a plan that was never validated obliges nobody.
-        last_plans.valid_due_date >= covered.valid_from
-        and last_plans.valid_due_date < covered.valid_to
+        last_plans.valid_due_date >= covered.valid_from_date
+        and last_plans.valid_due_date < covered.valid_to_date
 
 ),
 

@@ -80,7 +80,7 @@ changed as (
         source_name || ':' || record_key as ticket_id,
         changed_us as event_us,
         3 as tie_rank,
-        lpad(coalesce(change_sequence, ''), 12, '0') || change_key as tie_key,
+        lpad(cast(coalesce(change_sequence, 0) as text), 12, '0') || change_key as tie_key,
         field,
         new_value as field_value
     from field_changes

@@ -61,7 +61,7 @@ formulated as (
         *,
         case formula
             when 'percent_of_invoice_per_event' then base_amount * rate_pct / 100
-            when 'fixed_per_event' then amount
+            when 'fixed_per_event' then fixed_amount
             when 'proportional'
                 then
                     case proportional_on
@@ -127,6 +127,7 @@ identified as (
         indicator,
         event_id,
         measured_value,
+        objective_unit as measured_unit,
         formula,
         base_kind,
         base_amount,

@@ -6,13 +6,13 @@ with terms as (
 
 months as (
 
-    -- One row per month that any contract was in force, up to the month of as_of.
+    -- Every month in which a contract was in force, up to the one that as_of falls in anywhere on earth.
     select
         cast(month_start as date) as month_date,
         cast(month_start + interval '1 month' as date) as next_month_date
     from generate_series(
-            (select cast(date_trunc('month', min(valid_from)) as timestamp) from terms),
-            cast(date_trunc('month', cast('{{ var("as_of") }}' as timestamptz) at time zone 'UTC') as timestamp),
+            (select cast(date_trunc('month', min(valid_from_date)) as timestamp) from terms),
+            cast('{{ var("as_of") }}' as timestamptz) at time zone 'UTC' + interval '14 hours',
             interval '1 month'
         ) as month_start
 
@@ -28,12 +28,12 @@ clipped as (
         terms.currency,
         terms.minor_units,
         months.month_date,
-        greatest(terms.valid_from, months.month_date) as period_from_date,
-        least(terms.valid_to, months.next_month_date) as period_to_date
+        greatest(terms.valid_from_date, months.month_date) as period_from_date,
+        least(terms.valid_to_date, months.next_month_date) as period_to_date
     from terms
     inner join months
-        on terms.valid_from < months.next_month_date
-            and terms.valid_to > months.month_date
+        on terms.valid_from_date < months.next_month_date
+            and terms.valid_to_date > months.month_date
 
 ),
 
@@ -54,6 +54,7 @@ judged as (
         *,
         month_end_us <= {{ as_of_us() }} as is_complete
     from bounded
+    where period_from_us < {{ as_of_us() }}
 
 )
 

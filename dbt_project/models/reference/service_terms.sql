@@ -22,8 +22,8 @@ matched as (
         terms.vendor_id,
         terms.currency,
         terms.timezone,
-        terms.valid_from,
-        terms.valid_to,
+        terms.valid_from_date,
+        terms.valid_to_date,
         terms.valid_from_us,
         terms.valid_to_us
     from keys

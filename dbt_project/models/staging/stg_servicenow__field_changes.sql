@@ -18,7 +18,7 @@ renamed as (
         oldvalue as old_value,
         newvalue as new_value,
         user_name as changed_by,
-        record_checkpoint as change_sequence,
+        cast(nullif(record_checkpoint, '') as bigint) as change_sequence,
         {{ servicenow_us('sys_created_on') }} as changed_us
     from source
     where version_rank = 1

@@ -1,0 +1,177 @@
+"""Fixtures to mart on a real Postgres: the truth, a rerun, a planted fault, a stale source, the close."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from avoir.closing import close_month, verify_chain
+from avoir.publishing import PublicationBlockedError
+from avoir.running import night, rebuild
+from tests.system.truth_comparison import differences
+from tests.warehouse.conftest import MONTHS, VENDORS, PublishedWarehouse
+
+
+def test_the_mart_equals_the_truth(published: PublishedWarehouse) -> None:
+    assert published.verdicts["published"] >= len(VENDORS) * MONTHS
+    with published.connect() as connection:
+        assert differences(connection, published.truth) == []
+
+
+def test_a_rerun_changes_nothing(published: PublishedWarehouse) -> None:
+    before = published.mart_hash()
+    with published.connect() as connection:
+        landed = connection.execute("select count(*), sum(rows_landed) from loads.batches").fetchone()
+    verdicts = night(published.settings, as_of=published.as_of, run_id="again")
+    assert set(verdicts) <= {"unchanged", "held"}
+    assert published.mart_hash() == before
+    with published.connect() as connection:
+        assert connection.execute("select count(*), sum(rows_landed) from loads.batches").fetchone() == landed
+
+
+@pytest.mark.parametrize(
+    ("plant", "heal", "check"),
+    [
+        (
+            "update raw_prometheus.samples set value = 2 where ctid in"
+            " (select ctid from raw_prometheus.samples where value = 1 limit 1)",
+            "update raw_prometheus.samples set value = 1 where value = 2",
+            "raw_prometheus.samples",
+        ),
+        (
+            "update raw_einvoice.invoices set tax_basis_total = tax_basis_total || '1'"
+            " where ctid = (select min(ctid) from raw_einvoice.invoices)",
+            "update raw_einvoice.invoices set tax_basis_total = left(tax_basis_total, -1)"
+            " where ctid = (select ctid from raw_einvoice.invoices"
+            " where cast(tax_basis_total as numeric) <> cast(lines_total as numeric)"
+            " - coalesce(cast(nullif(allowances_total, '') as numeric), 0)"
+            " + coalesce(cast(nullif(charges_total, '') as numeric), 0) limit 1)",
+            "raw_einvoice.invoices",
+        ),
+    ],
+    ids=["a probe that is neither up nor down", "an invoice whose totals do not add up"],
+)
+def test_a_planted_fault_is_caught_and_the_mart_stays(
+    published: PublishedWarehouse, plant: str, heal: str, check: str
+) -> None:
+    before = published.mart_hash()
+    run_id = f"fault in {check}"
+    with published.connect("avoir_loader") as connection:
+        assert connection.execute(plant).rowcount == 1
+    try:
+        with pytest.raises(PublicationBlockedError, match=check):
+            rebuild(published.settings, as_of=published.as_of, run_id=run_id)
+    finally:
+        with published.connect("avoir_loader") as connection:
+            assert connection.execute(heal).rowcount == 1
+    assert published.mart_hash() == before
+    with published.connect() as connection:
+        verdicts = connection.execute(
+            "select distinct verdict from mart.publication_log where run_id = %s", (run_id,)
+        ).fetchall()
+        sample = connection.execute(
+            "select table_name, sample from checks.verdicts where run_id = %s and not success", (run_id,)
+        ).fetchall()
+    assert verdicts == [("blocked",)]
+    assert [table for table, _ in sample] == [check]
+    assert all(rows for _, rows in sample), "a failed check keeps a sample of the rows that failed it"
+
+
+def test_a_source_that_stopped_landing_holds_its_vendor_only(published: PublishedWarehouse) -> None:
+    with published.connect("avoir_loader") as connection:
+        kept = connection.execute(
+            "update loads.watermarks w set watermark = '2026-06-10T00:00:00Z' from loads.watermarks old"
+            " where w.source_name = 'helios_prometheus' and old.source_name = w.source_name"
+            " returning old.watermark"
+        ).fetchone()
+    assert kept is not None
+    try:
+        rebuild(published.settings, as_of=published.as_of, run_id="stale")
+        with published.connect() as connection:
+            held = connection.execute(
+                "select vendor_id, to_char(month_date, 'YYYY-MM'), reason from mart.publication_log"
+                " where run_id = 'stale' and verdict = 'held'"
+                " and month_date >= '2026-04-01' order by 1, 2"
+            ).fetchall()
+            shown = connection.execute(
+                "select count(*) from mart.mart_vendor_month where month_date = '2026-06-01'"
+            ).fetchone()
+        assert held == [("helios", "2026-06", "helios_prometheus has landed only up to 2026-06-10 00:00Z")]
+        assert shown == (len(VENDORS),), "a held month keeps its last good version"
+        assert close_month(published.settings, as_of=published.as_of, month="2026-06", by_hand=True)["closed"] == 1
+    finally:
+        with published.connect("avoir_loader") as connection:
+            connection.execute(
+                "update loads.watermarks set watermark = %s where source_name = 'helios_prometheus'", kept
+            )
+
+
+def test_closing_posts_each_line_once_and_the_database_refuses_to_change_it(
+    published: PublishedWarehouse,
+) -> None:
+    rebuild(published.settings, as_of=published.as_of, run_id="before the close")
+    close_month(published.settings, as_of=published.as_of, month="2026-06", by_hand=True)
+    again = close_month(published.settings, as_of=published.as_of, month="2026-06", by_hand=True)
+    assert again == {"closed": 0, "entries": 0}
+    with published.connect() as connection:
+        posted = connection.execute(
+            "select vendor_id, sum(amount) from ledger.entries where month_date = '2026-06-01' group by 1 order by 1"
+        ).fetchall()
+        shown = connection.execute(
+            "select vendor_id, credit_amount from mart.mart_vendor_month"
+            " where month_date = '2026-06-01' and credit_amount > 0 order by 1"
+        ).fetchall()
+        numbers = [n for (n,) in connection.execute("select entry_no from ledger.entries order by 1")]
+        assert verify_chain(connection) == []
+    assert posted == shown
+    assert posted, "a month without a credit would prove nothing"
+    assert numbers == list(range(1, len(numbers) + 1))
+    for role in ("admin", "avoir_transformer"):
+        for statement in (
+            "update ledger.entries set amount = 0",
+            "delete from ledger.entries",
+            "truncate ledger.entries",
+        ):
+            with published.connect(role) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(statement)
+
+
+def test_a_closed_month_does_not_change(published: PublishedWarehouse) -> None:
+    close_month(published.settings, as_of=published.as_of, month="2026-06", by_hand=True)
+    before = published.mart_hash()
+    with published.connect("avoir_loader") as connection:
+        connection.execute(
+            "update raw_prometheus.samples set value = 0 where sampled_at >= '2026-06-20' and sampled_at < '2026-06-22'"
+            " and value = 1"
+        )
+    rebuild(published.settings, as_of=published.as_of, run_id="late change")
+    with published.connect() as connection:
+        verdicts = connection.execute(
+            "select distinct verdict, reason from mart.publication_log"
+            " where run_id = 'late change' and month_date = '2026-06-01'"
+        ).fetchall()
+    assert verdicts == [("closed", "closed; the candidate differs and awaits restatement")]
+    assert published.mart_hash() == before
+
+
+def test_readers_read_and_nothing_else(published: PublishedWarehouse) -> None:
+    allowed = {
+        "bi_reader": "select count(*) from mart.mart_vendor_month",
+        "finance_reader": "select count(*) from finance.credit_entries",
+        "auditor": "select count(*) from raw_servicenow.incident",
+    }
+    refused = {
+        "bi_reader": ["select 1 from raw_servicenow.incident", "select 1 from ledger.entries"],
+        "finance_reader": ["select 1 from mart.mart_vendor_month", "select 1 from raw_servicenow.incident"],
+        "auditor": ["delete from mart.mart_vendor_month", "create table mart.mine (x int)"],
+        "avoir_loader": ["select 1 from mart.mart_vendor_month"],
+        "avoir_transformer": ["delete from raw_servicenow.incident"],
+    }
+    for role, query in allowed.items():
+        with published.connect(role) as connection:
+            assert connection.execute(query).fetchone()
+    for role, queries in refused.items():
+        for query in queries:
+            with published.connect(role) as connection, pytest.raises(psycopg.Error) as caught:
+                connection.execute(query)
+            assert caught.value.sqlstate in {"42501", "25006"}, (role, query, caught.value)
