@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from avoir import loading
 from avoir.loading import raw_ddl
 from avoir.sources.model import SourceConfigurationError, SourceConnection, parse_sources
 from avoir.sources.register import SYSTEMS, system_of
@@ -131,3 +135,27 @@ def test_every_system_of_the_register_has_its_tables_in_the_ddl() -> None:
     for system in SYSTEMS:
         for table in system.tables:
             assert f'create table if not exists "{system.schema}"."{table.name}"' in ddl
+
+
+def test_nothing_heavy_is_imported_before_a_vendor_is_asked_and_dlt_reports_to_nobody() -> None:
+    """A DAG file imports the register; dlt costs two seconds and must be told early to stay silent."""
+    script = """
+import os, sys
+import avoir.loading, avoir.sources.register
+from avoir.sources.model import SourceConnection
+from avoir.sources.vendor_http import VendorApi
+from datetime import UTC, datetime
+heavy = sorted({'dlt', 'pypdf', 'facturx', 'airflow', 'great_expectations'} & set(sys.modules))
+assert not heavy, heavy
+VendorApi(SourceConnection('one', 'servicenow', 'http://127.0.0.1:1', datetime(2026, 1, 1, tzinfo=UTC)))
+assert 'dlt' in sys.modules
+from dlt.common.configuration.specs import RuntimeConfiguration
+from dlt.common.configuration import resolve_configuration
+assert resolve_configuration(RuntimeConfiguration()).dlthub_telemetry is False
+"""
+    environment = {key: text for key, text in os.environ.items() if not key.startswith("RUNTIME__")}
+    environment["PYTHONPATH"] = str(Path(loading.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
