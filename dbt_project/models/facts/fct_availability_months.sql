@@ -46,8 +46,8 @@ periods as (
         clauses.objective_value,
         clauses.objective_operator,
         clauses.unknown_policy,
-        clauses.maintenance_notice_seconds * 1000000 as notice_us,
-        clauses.probe_interval_seconds * 1500000 as tolerance_us,
+        cast(clauses.maintenance_notice_seconds * 1000000 as bigint) as notice_us,
+        cast(clauses.probe_interval_seconds * 1500000 as bigint) as tolerance_us,
         months.month_date,
         months.is_complete,
         months.period_from_us,
@@ -94,7 +94,8 @@ probed as (
         on
             monitored.source_name = intervals.source_name
             and monitored.monitor = intervals.monitor
-            and monitored.period_to_us > intervals.from_us
+            -- The first sample says of every month before it that nobody looked.
+            and (monitored.period_to_us > intervals.from_us or intervals.is_first)
 
 ),
 

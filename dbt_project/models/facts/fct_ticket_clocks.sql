@@ -61,7 +61,7 @@ field_states as (
 
 ),
 
-pauses as (
+held_pauses as (
 
     select
         field_states.clock_id,
@@ -74,22 +74,75 @@ pauses as (
             field_states.contract_version_id = pause_rules.contract_version_id
             and field_states.clause_id = pause_rules.clause_id
             and field_states.field = pause_rules.field
-            and field_states.field_value = pause_rules.value
+            and (
+                field_states.field_value = pause_rules.value
+                or (pause_rules.value is null and field_states.field_value <> '')
+            )
     where
         greatest(field_states.held_from_us, field_states.started_us)
         < least(field_states.held_to_us, field_states.ended_us)
 
 ),
 
+followed_pauses as (
+
+    select
+        *,
+        max(paused_to_us) over (
+            partition by clock_id
+            order by paused_from_us, paused_to_us
+            rows between unbounded preceding and 1 preceding
+        ) as covered_to_us
+    from held_pauses
+
+),
+
+pauses as (
+
+    -- Two reasons that hold at once pause the clock once: each pause counts from where the earlier ones end.
+    select
+        clock_id,
+        calendar_id,
+        greatest(paused_from_us, covered_to_us) as paused_from_us,
+        paused_to_us
+    from followed_pauses
+    where covered_to_us is null or paused_to_us > covered_to_us
+
+),
+
 signed_instants as (
 
-    select clock_id, calendar_id, 1 as run_sign, 0 as pause_sign, ended_us as at_us from bounds
+    select
+        clock_id,
+        calendar_id,
+        1 as run_sign,
+        0 as pause_sign,
+        ended_us as at_us
+    from bounds
     union all
-    select clock_id, calendar_id, -1 as run_sign, 0 as pause_sign, started_us as at_us from bounds
+    select
+        clock_id,
+        calendar_id,
+        -1 as run_sign,
+        0 as pause_sign,
+        started_us as at_us
+    from bounds
     union all
-    select clock_id, calendar_id, 0 as run_sign, 1 as pause_sign, paused_to_us as at_us from pauses
+    select
+        clock_id,
+        calendar_id,
+        0 as run_sign,
+        1 as pause_sign,
+        paused_to_us as at_us
+    from pauses
     union all
-    select clock_id, calendar_id, 0 as run_sign, -1 as pause_sign, paused_from_us as at_us from pauses
+    select
+        clock_id,
+        calendar_id,
+        0 as run_sign,
+        -1 as pause_sign,
+        paused_from_us as at_us
+    from pauses
 
 ),
 
@@ -104,7 +157,7 @@ located as (
 
 looked_up as (
 
-    -- A left join: an instant outside its calendar must show as a null and fail, never vanish.
+    -- A left join: an instant outside its calendar must show as a null and fail a test, never vanish.
     select
         located.clock_id,
         (located.run_sign - located.pause_sign) * ({{ open_until('located.at_us', 'calendar_days') }}) as open_us,
@@ -167,6 +220,7 @@ judged as (
         elapsed_us / 1000000.0 as elapsed_seconds,
         paused_us / 1000000.0 as paused_seconds,
         case
+            when business_us is null then 'no_data'
             when objective_operator = '<' and business_us >= target_us then 'breached'
             when business_us > target_us then 'breached'
             when stopped_us is null then 'running'

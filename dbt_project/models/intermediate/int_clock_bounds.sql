@@ -67,20 +67,38 @@ matched as (
         events.ticket_id,
         rules.contract_version_id,
         rules.clause_id,
-        min(case when rules.role = 'start' then events.event_us end) as started_us,
-        min(case when rules.role = 'stop' then events.event_us end) as stopped_us
+        rules.role,
+        events.event_us,
+        min(case when rules.role = 'start' then events.event_us end) over (
+            partition by events.ticket_id, rules.contract_version_id, rules.clause_id
+        ) as started_us
     from events
     inner join rules
         on
             events.field = rules.field
-            and (rules.value is null or rules.value = events.field_value)
+            -- A rule without a value means any, but a field that is emptied takes none.
+            and (events.field_value = rules.value or (rules.value is null and coalesce(events.field_value, '-') <> ''))
     inner join covered
         on
             events.ticket_id = covered.ticket_id
             and rules.contract_version_id = covered.contract_version_id
             and rules.clause_id = covered.clause_id
     where rules.role in ('start', 'stop')
-    group by events.ticket_id, rules.contract_version_id, rules.clause_id
+
+),
+
+timed as (
+
+    -- The first stop at or after the start; what happened to the ticket before does not stop its clock.
+    select
+        ticket_id,
+        contract_version_id,
+        clause_id,
+        started_us,
+        min(case when role = 'stop' then event_us end) as stopped_us
+    from matched
+    where event_us >= started_us
+    group by ticket_id, contract_version_id, clause_id, started_us
 
 ),
 
@@ -90,18 +108,18 @@ bounded as (
     select
         md5(covered.ticket_id || '|' || covered.contract_version_id || '|' || covered.clause_id) as clock_id,
         covered.*,
-        matched.started_us,
-        matched.stopped_us,
-        coalesce(matched.stopped_us, {{ as_of_us() }}) as ended_us
+        timed.started_us,
+        timed.stopped_us,
+        coalesce(timed.stopped_us, {{ as_of_us() }}) as ended_us
     from covered
-    inner join matched
+    inner join timed
         on
-            covered.ticket_id = matched.ticket_id
-            and covered.contract_version_id = matched.contract_version_id
-            and covered.clause_id = matched.clause_id
+            covered.ticket_id = timed.ticket_id
+            and covered.contract_version_id = timed.contract_version_id
+            and covered.clause_id = timed.clause_id
     where
-        matched.started_us >= covered.valid_from_us
-        and matched.started_us < covered.valid_to_us
+        timed.started_us >= covered.valid_from_us
+        and timed.started_us < covered.valid_to_us
 
 )
 

@@ -2,6 +2,8 @@ with samples as (
 
     select
         source_name,
+        batch_id,
+        source_row,
         monitor,
         sampled_us,
         is_up
@@ -10,6 +12,8 @@ with samples as (
     union all
     select
         source_name,
+        batch_id,
+        source_row,
         monitor,
         sampled_us,
         is_up
@@ -20,21 +24,24 @@ with samples as (
 
 shortest_tolerance as (
 
-    select coalesce(min(probe_interval_seconds), 0) * 1500000 as tolerance_us from {{ ref('current_clauses') }}
+    select cast(coalesce(min(probe_interval_seconds), 0) * 1500000 as bigint) as tolerance_us
+    from {{ ref('current_clauses') }}
     where indicator = 'availability'
 
 ),
 
 followed as (
 
+    -- Of two samples of one instant the one landed last holds; the other lasts no time.
     select
         source_name,
         monitor,
         sampled_us as from_us,
-        lead(sampled_us) over (partition by source_name, monitor order by sampled_us) as to_us,
-        lag(sampled_us) over (partition by source_name, monitor order by sampled_us) as previous_us,
+        lead(sampled_us) over ordered as to_us,
+        first_value(sampled_us) over ordered = sampled_us as is_first,
         is_up
     from samples
+    window ordered as (partition by source_name, monitor order by sampled_us, batch_id, source_row)
 
 ),
 
@@ -46,15 +53,21 @@ kept as (
         followed.monitor,
         followed.from_us,
         followed.to_us,
-        followed.previous_us is null as is_first,
+        followed.is_first,
         followed.is_up
     from followed
     cross join shortest_tolerance
     where
-        not followed.is_up
-        or followed.to_us is null
-        or followed.previous_us is null
-        or followed.to_us - followed.from_us > shortest_tolerance.tolerance_us
+        followed.to_us is null
+        or (
+            followed.to_us > followed.from_us
+            and (
+                not followed.is_up
+                or followed.is_first
+                or followed.to_us - followed.from_us > shortest_tolerance.tolerance_us
+            )
+        )
+
 )
 
 select * from kept

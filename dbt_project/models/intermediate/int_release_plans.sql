@@ -7,7 +7,14 @@ with releases as (
 changes as (
 
     select * from {{ ref('stg_servicenow__field_changes') }}
-    where table_name = 'rm_release' and changed_us < {{ as_of_us() }}
+    where table_name = 'rm_release'
+
+),
+
+known_changes as (
+
+    select * from changes
+    where changed_us < {{ as_of_us() }}
 
 ),
 
@@ -17,11 +24,11 @@ replans as (
         source_name,
         record_key as release_key,
         changed_us as requested_us,
-        change_key,
-        cast(null as bigint) as first_due_us,
         {{ servicenow_us('new_value') }} as due_us,
-        row_number() over (partition by source_name, record_key order by changed_us, change_key) as plan_no
-    from changes
+        row_number() over (
+            partition by source_name, record_key order by changed_us, change_sequence, change_key
+        ) as plan_no
+    from known_changes
     where field = 'end_date'
 
 ),
@@ -32,7 +39,9 @@ first_replans as (
         source_name,
         record_key as release_key,
         {{ servicenow_us('old_value') }} as original_due_us,
-        row_number() over (partition by source_name, record_key order by changed_us, change_key) as plan_no
+        row_number() over (
+            partition by source_name, record_key order by changed_us, change_sequence, change_key
+        ) as plan_no
     from changes
     where field = 'end_date'
 
@@ -40,7 +49,8 @@ first_replans as (
 
 plans as (
 
-    -- Version 0 is the date the release was created with: the old value of the first replan, else the present one.
+    -- Version 0 is the date the release was created with: the old value of the first replan, whenever that
+    -- came, else the present one.
     select
         releases.source_name,
         releases.release_key,
@@ -79,16 +89,16 @@ approvals as (
         followed.source_name,
         followed.release_key,
         followed.plan_no,
-        min(changes.changed_us) as approved_us
+        min(known_changes.changed_us) as approved_us
     from followed
-    inner join changes
+    inner join known_changes
         on
-            followed.source_name = changes.source_name
-            and followed.release_key = changes.record_key
-            and changes.field = 'approval'
-            and changes.new_value = 'approved'
-            and followed.requested_us <= changes.changed_us
-            and (followed.next_requested_us is null or followed.next_requested_us > changes.changed_us)
+            followed.source_name = known_changes.source_name
+            and followed.release_key = known_changes.record_key
+            and known_changes.field = 'approval'
+            and known_changes.new_value = 'approved'
+            and followed.requested_us <= known_changes.changed_us
+            and (followed.next_requested_us is null or followed.next_requested_us > known_changes.changed_us)
     group by followed.source_name, followed.release_key, followed.plan_no
 
 ),
@@ -98,7 +108,7 @@ approved as (
     select
         followed.source_name,
         followed.release_key,
-        followed.plan_no,
+        cast(followed.plan_no as integer) as plan_no,
         followed.requested_us,
         followed.due_us,
         approvals.approved_us,

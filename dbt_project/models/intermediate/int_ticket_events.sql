@@ -54,23 +54,60 @@ first_changes as (
 
 ),
 
-initial_holds as (
+present_values as (
+
+    select
+        source_name,
+        ticket_key,
+        opened_us,
+        'state' as field,
+        state as present_value
+    from incidents
+    union all
+    select
+        source_name,
+        ticket_key,
+        opened_us,
+        'hold_reason' as field,
+        hold_reason as present_value
+    from incidents
+    union all
+    select
+        source_name,
+        ticket_key,
+        opened_us,
+        'priority' as field,
+        priority as present_value
+    from incidents
+    union all
+    select
+        source_name,
+        ticket_key,
+        opened_us,
+        'assignment_group' as field,
+        assignment_group as present_value
+    from incidents
+
+),
+
+initial_values as (
 
     -- The instance keeps the present value only; what held at creation is the old value of the first change.
     select
-        incidents.source_name || ':' || incidents.ticket_key as ticket_id,
-        incidents.opened_us as event_us,
+        present_values.source_name || ':' || present_values.ticket_key as ticket_id,
+        present_values.opened_us as event_us,
         1 as tie_rank,
         '' as tie_key,
-        'hold_reason' as field,
-        coalesce(first_changes.old_value, incidents.hold_reason) as field_value
-    from incidents
+        present_values.field,
+        coalesce(first_changes.old_value, present_values.present_value) as field_value
+    from present_values
     left join first_changes
         on
-            incidents.source_name = first_changes.source_name
-            and incidents.ticket_key = first_changes.record_key
-            and first_changes.field = 'hold_reason'
+            present_values.source_name = first_changes.source_name
+            and present_values.ticket_key = first_changes.record_key
+            and present_values.field = first_changes.field
             and first_changes.change_rank = 1
+    where coalesce(first_changes.old_value, present_values.present_value) <> ''
 
 ),
 
@@ -137,7 +174,7 @@ united as (
 
     select * from opened
     union all
-    select * from initial_holds
+    select * from initial_values
     union all
     select * from changed
     union all

@@ -73,7 +73,8 @@ formulated as (
                                 / in_scope_us
                     end
         end as formula_amount,
-        least(month_cap_amount, month_cap_pct * invoice_amount / 100) as month_cap
+        least(month_cap_amount, month_cap_pct * invoice_amount / 100) as month_cap,
+        month_cap_pct is null or invoice_amount is not null as is_cap_known
     from based
 
 ),
@@ -93,11 +94,15 @@ accumulated as (
 
 capped as (
 
-    -- The cap is used up event by event, in their order.
+    -- The cap is used up event by event, in their order; least() would take a cap for an amount that is not there.
     select
         *,
-        least(running_amount, month_cap) as running_capped_amount,
-        least(running_amount - formula_amount, month_cap) as before_capped_amount
+        case when formula_amount is not null and is_cap_known then least(running_amount, month_cap) end
+            as running_capped_amount,
+        case
+            when formula_amount is not null and is_cap_known
+                then least(running_amount - formula_amount, month_cap)
+        end as before_capped_amount
     from accumulated
 
 ),
