@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import logging
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,7 @@ def judge(suites: Sequence[Suite], url: str) -> list[Verdict]:
     """Run suites against a warehouse; samples only for what failed."""
     import great_expectations as gx
 
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
     datasource = context.data_sources.add_postgres("warehouse", connection_string=url)
@@ -130,7 +132,7 @@ def judge(suites: Sequence[Suite], url: str) -> list[Verdict]:
                     why=(config.meta or {}).get("why", ""),
                     success=bool(one.success),
                     observed=observed,
-                    sample=[] if one.success else _sample(one.result),
+                    sample=[] if one.success else _sample(batch, one),
                 )
             )
     return verdicts
@@ -172,10 +174,13 @@ def _observed(result: dict[str, Any]) -> str | None:
     return None
 
 
-def _sample(result: dict[str, Any]) -> list[Any]:
-    details = result.get("details") or {}
-    rows = details.get("unexpected_rows") or result.get("partial_unexpected_list") or []
-    return list(rows)[:SAMPLE_ROWS]
+def _sample(batch: Any, one: Any) -> list[Any]:
+    """Some rows that failed a check; a row query is asked for them only now."""
+    rows = one.result.get("partial_unexpected_list")
+    if rows is None and one.expectation_config.type == "unexpected_rows_expectation":
+        again = batch.validate(one.expectation_config.to_domain_obj(), result_format="COMPLETE")
+        rows = (again.result.get("details") or {}).get("unexpected_rows")
+    return list(rows or [])[:SAMPLE_ROWS]
 
 
 def _exception_text(info: Any) -> str | None:

@@ -33,8 +33,8 @@ def test_a_rerun_changes_nothing(published: PublishedWarehouse) -> None:
     ("plant", "heal", "check"),
     [
         (
-            "update raw_prometheus.samples set value = 2 where ctid in"
-            " (select ctid from raw_prometheus.samples where value = 1 limit 1)",
+            "update raw_prometheus.samples set value = 2 where (monitor, sampled_at) ="
+            " (select monitor, sampled_at from raw_prometheus.samples where value = 1 order by 1, 2 limit 1)",
             "update raw_prometheus.samples set value = 1 where value = 2",
             "raw_prometheus.samples",
         ),

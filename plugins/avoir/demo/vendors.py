@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from avoir.demo.months import Month
 
-WORLD_VERSION = 2
+WORLD_VERSION = 3
 """Raise it whenever the same seed would give other bytes: an existing world is then rebuilt."""
 
 DEFAULT_SEED = 20250101

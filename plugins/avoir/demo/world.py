@@ -286,7 +286,7 @@ def _sources_lines(chosen: Sequence[str], first: datetime) -> Iterator[str]:
             f"    system: einvoice_folder\n"
             f"    vendor: {vendor_id}\n"
             f"    url: ${{{WORLD_VARIABLE}}}/{vendor_id}/invoices\n"
-            f"    history_from: {_instant(first)}\n"
+            f"    history_from: {_instant(first - timedelta(days=2))}\n"
         )
 
 

@@ -32,7 +32,7 @@ METADATA_COLUMNS: Mapping[str, str] = {
     "_batch_id": "bigint not null",
     "_source_file_id": "bigint",
     "_source_row": "bigint not null",
-    "_row_hash": "text not null",
+    "_row_hash": 'text collate "C" not null',
 }
 
 
