@@ -68,7 +68,9 @@ def test_a_load_window_is_never_empty(dags: dict[str, Any]) -> None:
         )
         assert info is not None
         length = info.data_interval.end - info.data_interval.start
-        assert length >= timedelta(hours=23), f"{dag_id}: use CronDataIntervalTimetable; a cron string is empty"
+        assert length >= timedelta(hours=23), (
+            f"{dag_id}: use CronDataIntervalTimetable; a cron string is empty"
+        )
 
 
 def test_the_mart_waits_for_every_source_or_the_fixed_hour(dags: dict[str, Any]) -> None:

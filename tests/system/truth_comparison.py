@@ -1,4 +1,4 @@
-"""Compares a warehouse with the demo world's truth: to the second, to the cent, nothing more and nothing less."""
+"""Compares a warehouse with the demo world's truth: to the second and to the cent, nothing more or less."""
 
 from __future__ import annotations
 
@@ -19,11 +19,17 @@ def differences(connection: psycopg.Connection, truth_file: Path, *, schema: str
     return [
         *_compare(
             "ticket",
-            {(t["source_name"] + ":" + t["sys_id"]): (t["month"], _us(t["business_seconds"]), t["outcome"]) for t in truth["tickets"]},
+            {
+                (t["source_name"] + ":" + t["sys_id"]): (t["month"], _us(t["business_seconds"]), t["outcome"])
+                for t in truth["tickets"]
+            },
             {
                 row[0]: (row[1], row[2], row[3])
                 for row in connection.execute(
-                    "select ticket_id, to_char(month_date, 'YYYY-MM'), business_us, outcome from facts.fct_ticket_clocks"
+                    """
+                    select ticket_id, to_char(month_date, 'YYYY-MM'), business_us, outcome
+                    from facts.fct_ticket_clocks
+                    """
                 )
             },
         ),
@@ -31,7 +37,10 @@ def differences(connection: psycopg.Connection, truth_file: Path, *, schema: str
             "platform month",
             {
                 (m["vendor"], m["month"]): (
-                    *(_us(m[f"{part}_seconds"]) for part in ("month", "in_scope", "downtime", "unknown", "excluded_maintenance")),
+                    *(
+                        _us(m[f"{part}_seconds"])
+                        for part in ("month", "in_scope", "downtime", "unknown", "excluded_maintenance")
+                    ),
                     "breached" if m["breached"] else "met",
                 )
                 for m in truth["platform_months"]
@@ -52,7 +61,11 @@ def differences(connection: psycopg.Connection, truth_file: Path, *, schema: str
             "release",
             {
                 r["source_name"] + ":" + r["sys_id"]: (
-                    r["month"], r["due_date"], r["delivered_date"], max(0, r["delay_days"]), r["late"]
+                    r["month"],
+                    r["due_date"],
+                    r["delivered_date"],
+                    max(0, r["delay_days"]),
+                    r["late"],
                 )
                 for r in truth["releases"]
             },
@@ -71,7 +84,9 @@ def differences(connection: psycopg.Connection, truth_file: Path, *, schema: str
             "clause month",
             {
                 (c["vendor"], c["month"], c["clause"]): (
-                    c["events"], _cents(c["formula_amount"], 8), Decimal(c["credit_amount"])
+                    c["events"],
+                    _cents(c["formula_amount"], 8),
+                    Decimal(c["credit_amount"]),
                 )
                 for c in truth["clause_months"]
                 if c["events"]
@@ -80,8 +95,8 @@ def differences(connection: psycopg.Connection, truth_file: Path, *, schema: str
                 (row[0], row[1], row[2]): (row[3], _cents(row[4], 8), row[5])
                 for row in connection.execute(
                     f"""
-                    select vendor_id, to_char(month_date, 'YYYY-MM'), clause_id, count(*), sum(formula_amount),
-                        sum(credit_amount)
+                    select vendor_id, to_char(month_date, 'YYYY-MM'), clause_id, count(*),
+                        sum(formula_amount), sum(credit_amount)
                     from {"mart" if schema == "mart" else "penalties"}.fct_penalty_lines where is_complete
                     group by 1, 2, 3
                     """
@@ -91,7 +106,11 @@ def differences(connection: psycopg.Connection, truth_file: Path, *, schema: str
         *_compare(
             "vendor month",
             {
-                (v["vendor"], v["month"]): (v["currency"], Decimal(v["invoiced_amount"]), Decimal(v["credit_amount"]))
+                (v["vendor"], v["month"]): (
+                    v["currency"],
+                    Decimal(v["invoiced_amount"]),
+                    Decimal(v["credit_amount"]),
+                )
                 for v in truth["vendor_months"]
             },
             {

@@ -98,7 +98,10 @@ def test_a_source_that_stopped_landing_holds_its_vendor_only(published: Publishe
             ).fetchone()
         assert held == [("helios", "2026-06", "helios_prometheus has landed only up to 2026-06-10 00:00Z")]
         assert shown == (len(VENDORS),), "a held month keeps its last good version"
-        assert close_month(published.settings, as_of=published.as_of, month="2026-06", by_hand=True)["closed"] == 1
+        assert (
+            close_month(published.settings, as_of=published.as_of, month="2026-06", by_hand=True)["closed"]
+            == 1
+        )
     finally:
         with published.connect("avoir_loader") as connection:
             connection.execute(
@@ -115,7 +118,8 @@ def test_closing_posts_each_line_once_and_the_database_refuses_to_change_it(
     assert again == {"closed": 0, "entries": 0}
     with published.connect() as connection:
         posted = connection.execute(
-            "select vendor_id, sum(amount) from ledger.entries where month_date = '2026-06-01' group by 1 order by 1"
+            "select vendor_id, sum(amount) from ledger.entries"
+            " where month_date = '2026-06-01' group by 1 order by 1"
         ).fetchall()
         shown = connection.execute(
             "select vendor_id, credit_amount from mart.mart_vendor_month"
@@ -141,8 +145,8 @@ def test_a_closed_month_does_not_change(published: PublishedWarehouse) -> None:
     before = published.mart_hash()
     with published.connect("avoir_loader") as connection:
         connection.execute(
-            "update raw_prometheus.samples set value = 0 where sampled_at >= '2026-06-20' and sampled_at < '2026-06-22'"
-            " and value = 1"
+            "update raw_prometheus.samples set value = 0"
+            " where sampled_at >= '2026-06-20' and sampled_at < '2026-06-22' and value = 1"
         )
     rebuild(published.settings, as_of=published.as_of, run_id="late change")
     with published.connect() as connection:
