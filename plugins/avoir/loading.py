@@ -397,9 +397,10 @@ class _Landing:
             )
         self.connection.execute(sql.SQL("analyze {}").format(landing))
         # Statistics taken while an earlier load was under way can say that a full table is empty: the planner
-        # then walks it once per row. So the road is fixed: by its hash index, or one scan of the months.
-        fixed = "enable_nestloop" if table.partition else "enable_seqscan"
-        self.connection.execute(sql.SQL("set local {} = off").format(sql.SQL(fixed)))
+        # then walks it once per row. So roads that are good for an empty table only are closed: without an
+        # index only a hash join is linear, with one a walk must go through it and not over a kept copy.
+        closed = "enable_material" if table.partition is None else "enable_nestloop"
+        self.connection.execute(sql.SQL("set local {} = off").format(sql.SQL(closed)))
         names = sql.SQL(", ").join(map(sql.Identifier, table.column_names))
         cursor = self.connection.execute(
             sql.SQL(
@@ -435,7 +436,7 @@ class _Landing:
                 stretch=stretch,
             )
         )
-        self.connection.execute(sql.SQL("set local {} = default").format(sql.SQL(fixed)))
+        self.connection.execute(sql.SQL("set local {} = default").format(sql.SQL(closed)))
         return cursor.rowcount
 
     def _create_partitions(self, table: Table, first: datetime, last: datetime) -> None:

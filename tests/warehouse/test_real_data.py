@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
+
 from avoir.contracts.reading import read_contracts
 from avoir.loading import LoadReport, create_raw, load_window, next_window
 from avoir.settings import CHECKOUT, REAL_AS_OF

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
 from avoir import loading
 from avoir.loading import raw_ddl
 from avoir.sources.model import SourceConfigurationError, SourceConnection, parse_sources

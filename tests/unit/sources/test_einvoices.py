@@ -9,11 +9,12 @@ from contextlib import suppress
 from decimal import Decimal
 
 import pytest
-from avoir.sources.einvoice import MAX_XML_BYTES, UnusableInvoiceError, parse_invoice
-from avoir.sources.einvoice_pdf import PdfExtractor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from invoice_documents import CII, UBL, cii, pdf_with, ubl
+
+from avoir.sources.einvoice import MAX_XML_BYTES, UnusableInvoiceError, parse_invoice
+from avoir.sources.einvoice_pdf import PdfExtractor
 
 
 @pytest.mark.parametrize("xml", [ubl(), cii()], ids=["ubl", "cii"])

@@ -13,6 +13,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from invoice_documents import cii, pdf_with, ubl
+
 from avoir.sources import einvoice_folder, incident_log, upptime, xero
 from avoir.sources.model import (
     NothingLanded,
@@ -23,9 +27,6 @@ from avoir.sources.model import (
     System,
     Window,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from invoice_documents import cii, pdf_with, ubl
 
 ALWAYS = Window(datetime(2000, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
 

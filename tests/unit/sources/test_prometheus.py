@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from vendor_server import Answered, Vendor
+
 from avoir.sources.model import NothingLanded, Rejected, Rows, Window
 from avoir.sources.prometheus import fetch
 from avoir.sources.vendor_http import IncompleteAnswerError
-from vendor_server import Answered, Vendor
 
 WINDOW = Window(datetime(2026, 1, 30, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC))
 

@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from vendor_server import Answered, Vendor
+
 from avoir.sources.model import NothingLanded, Rejected, Rows, Window
 from avoir.sources.servicenow import FEEDS, fetch
 from avoir.sources.vendor_http import ATTEMPTS, AccessDeniedError, IncompleteAnswerError, UnavailableError
-from vendor_server import Answered, Vendor
 
 WINDOW = Window(datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 8, tzinfo=UTC))
 INCIDENT = FEEDS[0]

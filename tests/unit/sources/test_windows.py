@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 
 import pytest
-from avoir.sources.model import Window
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from avoir.sources.model import Window
 
 INSTANTS = st.datetimes(datetime(1999, 1, 1), datetime(2038, 1, 1), timezones=st.just(UTC))
 
