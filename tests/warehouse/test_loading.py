@@ -267,7 +267,7 @@ def test_a_sample_read_in_another_zone_is_the_same_sample(
 def test_statistics_that_call_a_full_table_empty_do_not_slow_the_search(
     connection: psycopg.Connection, told: dict[str, Any], table: str
 ) -> None:
-    """Autovacuum may look while the rows of a load are not committed; that once made a second into minutes."""
+    """Autovacuum may look while a load is not committed; that once made minutes of a second."""
     source = SOURCE if table == "sys_audit" else PROBES
     told["servicenow"] = [audits(*map(str, range(40_000)))]
     told["prometheus"] = [samples(*(JANUARY.start + timedelta(seconds=n) for n in range(40_000)))]
