@@ -235,7 +235,10 @@ def _ensure_table(connection: psycopg.Connection, table: Published) -> None:
     """
     target = sql.Identifier("mart", table.name)
     connection.execute(
-        sql.SQL("create table if not exists {} (like {})").format(target, sql.SQL(table.candidate))
+        # Columns only: a candidate's not-null constraints would outlive the columns of a later release.
+        sql.SQL("create table if not exists {} as table {} with no data").format(
+            target, sql.SQL(table.candidate)
+        )
     )
     schema, name = table.candidate.split(".")
     missing = connection.execute(

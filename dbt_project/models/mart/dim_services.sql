@@ -20,7 +20,8 @@ described as (
         terms.contract_id,
         terms.vendor_id,
         services.fee_kind,
-        services.fee_amount
+        services.fee_amount,
+        terms.currency
     from services
     inner join terms on services.contract_version_id = terms.contract_version_id
 
