@@ -20,3 +20,8 @@
 {% macro servicenow_us(column) -%}
     {{ to_us("cast(nullif(" ~ column ~ ", '') || '+00' as timestamptz)") }}
 {%- endmacro %}
+
+{#- 'DD/MM/YYYY HH:MM' on a clock of the given zone, '?' for nothing; never read month first. -#}
+{% macro day_first_us(column, timezone) -%}
+    {{ to_us("(cast(to_timestamp(nullif(" ~ column ~ ", '?'), 'DD/MM/YYYY HH24:MI') as timestamp) at time zone " ~ timezone ~ ")") }}
+{%- endmacro %}

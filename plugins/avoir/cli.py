@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from avoir.services import database, read_state, stop_request, surroundings_of
+from avoir.services import Surroundings, database, read_state, stop_request, surroundings_of
 from avoir.settings import Settings, SettingsError
 from avoir.warehouse import Warehouse
 
@@ -86,7 +86,7 @@ def run(profile: Profile = None) -> None:
 
     settings = Settings.from_environment(profile=profile)
     _require_data(settings)
-    here = surroundings_of(settings)
+    here = surroundings_of(settings, starting=True)
     with locked(here.run_directory / "run.lock", wait=False) as mine, _clocked() as tell:
         if not mine:
             raise RuntimeError("another `avoir run` of this profile is under way.")
@@ -109,6 +109,10 @@ def run(profile: Profile = None) -> None:
         )
         console.print(f"Report    {report}", soft_wrap=True)
         console.print(f"Services  {state}")
+
+
+def _here(profile: str | None) -> Surroundings:
+    return surroundings_of(Settings.from_environment(profile=profile), starting=True)
 
 
 def _dsn(warehouse: Warehouse) -> str:
@@ -136,7 +140,7 @@ def up(profile: Profile = None) -> None:
 
     settings = Settings.from_environment(profile=profile)
     _require_data(settings)
-    here = surroundings_of(settings)
+    here = surroundings_of(settings, starting=True)
     with _clocked() as tell:
         prepare(here, tell)
         with services_up(here, tell, keep=True):
@@ -153,7 +157,7 @@ def up(profile: Profile = None) -> None:
 @app.command()
 def down(profile: Profile = None) -> None:
     """Stop everything that `avoir up` or an interrupted run left up."""
-    here = surroundings_of(Settings.from_environment(profile=profile))
+    here = _here(profile)
     stopped = stop_request(here)
     console.print("stopped" if stopped else "nothing was up")
 
@@ -180,7 +184,7 @@ def bootstrap(profile: Profile = None) -> None:
     """Make databases, roles, schemas and privileges on the warehouse's server. Idempotent."""
     from avoir.warehouse import bootstrap as make  # noqa: PLC0415
 
-    here = surroundings_of(Settings.from_environment(profile=profile))
+    here = _here(profile)
     with database(here) as warehouse:
         make(warehouse)
     console.print(f"{here.warehouse.database} at {here.warehouse.host}:{here.warehouse.port} is ready")
@@ -191,8 +195,8 @@ def load(name: str, profile: Profile = None) -> None:
     """Load the next window of one source, without Airflow."""
     from avoir.running import load_source  # noqa: PLC0415
 
-    settings = Settings.from_environment(profile=profile)
-    here = surroundings_of(settings)
+    here = _here(profile)
+    settings = here.settings
     with database(here):
         counts = load_source(settings, name, as_of=settings.as_of or datetime.now(UTC))  # noqa: TID251
     console.print(", ".join(f"{count} {kind}" for kind, count in counts.items()))
@@ -201,8 +205,8 @@ def load(name: str, profile: Profile = None) -> None:
 @app.command()
 def status(profile: Profile = None, as_json: Json = False) -> None:
     """Published months per vendor, verdicts of the gate, watermarks of the sources."""
-    settings = Settings.from_environment(profile=profile)
-    here = surroundings_of(settings)
+    here = _here(profile)
+    settings = here.settings
     state = read_state(here)
     with database(here) as warehouse, warehouse.connect("auditor") as connection:
         months = published_months(connection)
@@ -255,7 +259,7 @@ def sql(
 
     Example: avoir sql "select * from mart.mart_vendor_month" --role bi_reader
     """
-    here = surroundings_of(Settings.from_environment(profile=profile))
+    here = _here(profile)
     with database(here) as warehouse:
         if role not in warehouse.passwords:
             known = "bi_reader, finance_reader, auditor, avoir_transformer, avoir_loader"
@@ -281,7 +285,7 @@ def mart_hash(profile: Profile = None) -> None:
     """Content hash of all published tables."""
     from avoir.publishing import mart_sha256  # noqa: PLC0415
 
-    here = surroundings_of(Settings.from_environment(profile=profile))
+    here = _here(profile)
     with database(here) as warehouse, warehouse.connect("auditor") as connection:
         print(mart_sha256(connection))
 
@@ -291,7 +295,7 @@ def ledger_verify(profile: Profile = None) -> None:
     """Recompute the chain of hashes; exit 1 and say where it breaks."""
     from avoir.closing import verify_chain  # noqa: PLC0415
 
-    here = surroundings_of(Settings.from_environment(profile=profile))
+    here = _here(profile)
     with database(here) as warehouse, warehouse.connect("auditor") as connection:
         problems = verify_chain(connection)
     for problem in problems:
@@ -344,7 +348,7 @@ def dbt_parse(profile: Profile = None) -> None:
     """Make the manifest that the DAG is drawn from."""
     from avoir.modelling import parse_project  # noqa: PLC0415
 
-    here = surroundings_of(Settings.from_environment(profile=profile))
+    here = _here(profile)
     manifest = parse_project(here.settings.checkout / "dbt_project", here.environment, manifest=here.manifest)
     console.print(str(manifest), soft_wrap=True)
 

@@ -21,6 +21,7 @@ from avoir.services import (
     ServicesError,
     Surroundings,
     read_state,
+    start_failure,
     start_supervisor,
     stop_request,
 )
@@ -42,7 +43,7 @@ def services_up(here: Surroundings, tell: Tell, *, keep: bool = False) -> Iterat
     """
     started = False
     state = read_state(here)
-    while state is not None and state.get("phase") in {"stopping", "failed"}:
+    while state is not None and state.get("phase") in {"busy", "stopping", "failed"}:
         time.sleep(0.2)
         state = read_state(here)
     if state is None:
@@ -62,11 +63,11 @@ def _await_ready(here: Surroundings, tell: Tell) -> None:
     said = ""
     while time.monotonic() < deadline:
         state = read_state(here)
-        phase = str(state["phase"]) if state and "phase" in state else "starting"
-        if state and phase == "failed":
-            raise ServicesError(str(state.get("error")))
-        if phase != said and state is not None:
-            tell(phase if phase != "ready" else "services are ready")
+        if error := start_failure(here):
+            raise ServicesError(error)
+        phase = str(state["phase"]) if state else "starting"
+        if phase != said and phase not in {"starting", "busy"}:
+            tell("services are ready" if phase == "ready" else phase)
             said = phase
         if phase == "ready":
             return

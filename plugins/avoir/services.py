@@ -76,17 +76,25 @@ class Surroundings:
         return f"http://127.0.0.1:{self.ports['airflow']}"
 
 
-def surroundings_of(settings: Settings) -> Surroundings:
-    """Addresses of a profile: the ports it already has, else free ones, kept for the next time."""
+def surroundings_of(settings: Settings, *, starting: bool = False) -> Surroundings:
+    """Addresses of a profile: the ports it already has, else free ones, kept for the next time.
+
+    Args:
+        starting: services may be about to start, so a kept port that somebody else took meanwhile is
+            exchanged; never while the profile's own services run.
+    """
     run_directory = settings.profile_home / "run"
     with locked(run_directory / "ports.lock"):
         path = run_directory / "ports.json"
         ports: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
-        missing = [name for name in settings.ports if name not in ports]
-        for name in missing:
-            ports[name] = free_port(settings.ports[name])
-        if missing:
-            write_private(path, json.dumps(ports) + "\n")
+        chosen = {name: ports.get(name) or free_port(settings.ports[name]) for name in settings.ports}
+        if starting and settings.database_url is None:
+            with locked(run_directory / "supervisor.lock", wait=False) as nothing_runs:
+                if nothing_runs:
+                    chosen = {name: free_port(port) for name, port in chosen.items()}
+        if chosen != ports:
+            write_private(path, json.dumps(chosen) + "\n")
+        ports = chosen
     credentials = load_credentials(settings.profile_home)
     server = None
     if settings.database_url is None:
@@ -186,6 +194,9 @@ def stop_request(surroundings: Surroundings, *, wait_seconds: float = 90) -> boo
         ServicesError: it did not stop in time.
     """
     state = read_state(surroundings)
+    while state is not None and state["phase"] == "busy":
+        time.sleep(0.2)
+        state = read_state(surroundings)
     if state is None:
         return False
     os.kill(int(str(state["pid"])), signal.SIGTERM)
@@ -199,14 +210,27 @@ def stop_request(surroundings: Surroundings, *, wait_seconds: float = 90) -> boo
 
 
 def read_state(surroundings: Surroundings) -> dict[str, object] | None:
-    """What the running supervisor says of itself; None when none runs."""
+    """What the running supervisor says of itself; None when nothing runs.
+
+    The phase is ``busy`` while another command holds the database for a moment.
+    """
     with locked(surroundings.run_directory / "supervisor.lock", wait=False) as free:
         if free:
             return None
+    return _written_state(surroundings) or {"pid": 0, "phase": "busy"}
+
+
+def start_failure(surroundings: Surroundings) -> str | None:
+    """Why the last supervisor gave up while starting, if it did."""
+    state = _written_state(surroundings)
+    return str(state["error"]) if state and state["phase"] == "failed" else None
+
+
+def _written_state(surroundings: Surroundings) -> dict[str, object] | None:
     try:
         state: dict[str, object] = json.loads((surroundings.run_directory / "state.json").read_text())
     except (FileNotFoundError, json.JSONDecodeError):
-        return {"pid": 0, "phase": "starting"}
+        return None
     return state
 
 
@@ -282,6 +306,8 @@ class Supervisor:
             self.stopping = True
             for name in reversed(list(self.children)):
                 self._end(name)
+            if not self.failed:
+                (self.surroundings.run_directory / "state.json").unlink(missing_ok=True)
 
     def _stop(self, _signal: int, _frame: types.FrameType | None) -> None:
         self.stopping = True

@@ -31,12 +31,12 @@ service_terms as (
 
 ranked as (
 
-    -- The same number sent twice is one invoice: the last one received.
+    -- The same number sent twice is one invoice: the last one received, of copies the one with its lines.
     select
         *,
         row_number() over (
-            partition by source_name, seller_key, invoice_number, type_code
-            order by received_at desc, document_id desc
+            partition by source_name, seller_key, invoice_number, type_code, currency, date_trunc('year', issue_date)
+            order by received_at desc, line_count desc, document_id desc
         ) as copy_rank,
         coalesce(period_start_date, issue_date) as document_period_date
     from invoices
@@ -49,10 +49,12 @@ corrections as (
     select
         source_name,
         seller_key,
+        currency,
         preceding_invoice,
         document_id,
         row_number() over (
-            partition by source_name, seller_key, preceding_invoice order by received_at desc, document_id desc
+            partition by source_name, seller_key, currency, preceding_invoice
+            order by received_at desc, document_id desc
         ) as correction_rank
     from ranked
     where type_code = '384' and copy_rank = 1 and preceding_invoice <> ''
@@ -75,6 +77,7 @@ judged as (
         on
             ranked.source_name = replacing.source_name
             and ranked.seller_key = replacing.seller_key
+            and ranked.currency = replacing.currency
             and ranked.invoice_number = replacing.preceding_invoice
             and replacing.correction_rank = 1
             and ranked.document_id <> replacing.document_id
@@ -82,6 +85,7 @@ judged as (
         on
             ranked.source_name = later.source_name
             and ranked.seller_key = later.seller_key
+            and ranked.currency = later.currency
             and ranked.preceding_invoice = later.preceding_invoice
             and later.correction_rank = 1
 
@@ -155,8 +159,12 @@ detailed as (
         bill_lines.line_amount as net_amount,
         bills.issue_date as service_date
     from bills
+    -- A later export of a bill brings all its lines anew; a line it no longer has is gone.
     inner join bill_lines
-        on bills.source_name = bill_lines.source_name and bills.document_id = bill_lines.document_id
+        on
+            bills.source_name = bill_lines.source_name
+            and bills.document_id = bill_lines.document_id
+            and bills.document_version = bill_lines.document_version
 
 ),
 

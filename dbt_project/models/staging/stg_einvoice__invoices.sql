@@ -17,6 +17,7 @@ renamed as (
         preceding_invoice,
         currency,
         file_name,
+        cast(line_count as integer) as line_count,
         coalesce(nullif(seller_id, ''), nullif(seller_vat_id, ''), seller_name) as seller_key,
         cast(nullif(issue_date, '') as date) as issue_date,
         cast(nullif(period_start, '') as date) as period_start_date,

@@ -2,14 +2,14 @@ with source as (
 
     select
         *,
-        {{ version_rank('number, sys_mod_count, sys_updated_at', '_batch_id') }}
+        {{ version_rank('number, sys_mod_count', "to_timestamp(sys_updated_at, 'DD/MM/YYYY HH24:MI')") }}
     from {{ source('raw_incident_log', 'incident_events') }}
 
 ),
 
 renamed as (
 
-    -- Day first, no zone: the export's clock is read as UTC (a parameter of the source).
+    -- Day first, no zone: the zone of the export's clock is a parameter of its source, kept with each row.
     select
         {{ evidence_columns() }},
         number as ticket_key,
@@ -17,10 +17,10 @@ renamed as (
         nullif(incident_state, '?') as state,
         nullif(priority, '?') as priority,
         nullif(assignment_group, '?') as assignment_group,
-        {{ to_us("to_timestamp(opened_at, 'DD/MM/YYYY HH24:MI')") }} as opened_us,
-        {{ to_us("to_timestamp(sys_updated_at, 'DD/MM/YYYY HH24:MI')") }} as changed_us,
-        {{ to_us("to_timestamp(nullif(resolved_at, '?'), 'DD/MM/YYYY HH24:MI')") }} as resolved_us,
-        {{ to_us("to_timestamp(nullif(closed_at, '?'), 'DD/MM/YYYY HH24:MI')") }} as closed_us
+        {{ day_first_us('opened_at', 'source_timezone') }} as opened_us,
+        {{ day_first_us('sys_updated_at', 'source_timezone') }} as changed_us,
+        {{ day_first_us('resolved_at', 'source_timezone') }} as resolved_us,
+        {{ day_first_us('closed_at', 'source_timezone') }} as closed_us
     from source
     where version_rank = 1
 

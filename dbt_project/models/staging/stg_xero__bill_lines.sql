@@ -2,7 +2,7 @@ with source as (
 
     select
         *,
-        {{ version_rank('line_item_id', '_batch_id') }}
+        {{ version_rank('line_item_id', 'invoice_updated_date_utc') }}
     from {{ source('raw_xero', 'invoice_line_items') }}
 
 ),
@@ -12,6 +12,7 @@ renamed as (
     select
         {{ evidence_columns() }},
         invoice_id as document_id,
+        invoice_updated_date_utc as document_version,
         line_item_id as line_key,
         nullif(account_code, '') as item_key,
         description,

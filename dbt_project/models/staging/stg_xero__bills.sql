@@ -2,7 +2,7 @@ with source as (
 
     select
         *,
-        {{ version_rank('invoice_id', '_batch_id') }}
+        {{ version_rank('invoice_id', 'updated_date_utc') }}
     from {{ source('raw_xero', 'invoices') }}
 
 ),
@@ -12,6 +12,7 @@ renamed as (
     select
         {{ evidence_columns() }},
         invoice_id as document_id,
+        updated_date_utc as document_version,
         invoice_number,
         contact_id as seller_key,
         currency_code as currency,
