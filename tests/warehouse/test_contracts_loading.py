@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+
 from avoir.contracts.calendars import calendar_days, microseconds_since_epoch, open_microseconds
 from avoir.contracts.loading import ContractsReport, create_reference, load_contracts
 from avoir.contracts.model import Calendar
@@ -393,7 +394,7 @@ def test_an_amendment_ends_the_first_version_from_when_it_was_learned(
 ) -> None:
     load(connection, root)
     (root / "helios" / "HEL-1.yml").write_text(TEXT + AMENDMENT)
-# --- Bad files ---------------------------------------------------------------------------------------------
+    load(connection, root, SECOND)
     open_end = date(9999, 12, 31)
     assert versions(connection) == [
         ("HEL-1", 1, date(2026, 1, 1), open_end, FIRST, SECOND),

@@ -6,6 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from avoir.contracts.calendars import (
     MICROSECONDS_PER_DAY,
     CalendarDay,
@@ -16,8 +19,6 @@ from avoir.contracts.calendars import (
     opened_before,
 )
 from avoir.contracts.model import Calendar
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 HOUR = 3_600_000_000
 MINUTE = 60_000_000
@@ -129,6 +130,16 @@ def test_a_day_on_lord_howe_island_changes_by_half_an_hour() -> None:
     day = timedelta(days=1)
     assert business(whole_days(zone), spring, spring + day) == 23 * HOUR + 30 * MINUTE
     assert business(whole_days(zone), autumn, autumn + day) == 24 * HOUR + 30 * MINUTE
+
+
+def test_a_change_of_clocks_may_fall_on_any_minute() -> None:
+    zone = "America/St_Johns"  # Until 2011 clocks changed at 00:01 there.
+    sundays = on_sundays(["00:00-02:00"], zone)
+    # In autumn Sunday begins, one minute later it is Saturday 23:01 again, then Sunday begins anew.
+    for day, minutes in (("2010-03-14", 60), ("2010-11-07", 121)):
+        assert business(sundays, local(f"{day}T00:00", zone), local(f"{day}T12:00", zone)) == minutes * MINUTE
+    before, after = local("2010-03-14T00:00", zone), local("2010-03-14T01:01", zone)
+    assert business(sundays, before, after) == MINUTE
 
 
 def test_a_date_that_an_island_skipped_has_no_business_time() -> None:
@@ -251,6 +262,7 @@ EVENTFUL = (
     "2026-04-05",
     "2025-02-23",
     "2025-04-06",
+    "2010-11-07",
     "2011-12-30",
     "1995-01-01",
     "2024-02-29",

@@ -10,11 +10,12 @@ from typing import Any
 
 import jsonschema
 import pytest
+from contract_texts import GOOD, edited
+
 from avoir.contracts.check import check_paths
 from avoir.contracts.located_yaml import parse
 from avoir.contracts.reading import contract_paths
 from avoir.contracts.schema import contract_schema, schema_text
-from contract_texts import GOOD, edited
 
 CONTRACTS = Path(__file__).resolve().parents[3] / "contracts"
 
