@@ -3,95 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 
-import psutil
 import pytest
 
-from avoir.services import database, surroundings_of
-from avoir.settings import CHECKOUT, Settings
+from tests.system.homes import Home
 from tests.system.truth_comparison import differences
 
 pytestmark = pytest.mark.system
 
 FIRST_RUN_LIMIT_SECONDS = 300
-
-
-@dataclass
-class Home:
-    """One AVOIR_HOME, and the command line over it."""
-
-    path: Path
-    profile: str = "demo"
-    seconds: list[float] = field(default_factory=list)
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The caller's environment with nothing of ours but the home."""
-        mine = {
-            name: value for name, value in os.environ.items() if not name.startswith(("AVOIR_", "AIRFLOW"))
-        }
-        return mine | {"AVOIR_HOME": str(self.path), "AVOIR_PROFILE": self.profile}
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start a command and return at once."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "avoir", *arguments],
-            env=self.environment,
-            cwd=CHECKOUT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-
-    def call(self, *arguments: str) -> str:
-        """Run a command to its end, which must be a good one; returns what it printed."""
-        began = time.monotonic()
-        process = self.start(*arguments)
-        output, errors = process.communicate(timeout=900)
-        self.seconds.append(time.monotonic() - began)
-        assert process.returncode == 0, f"avoir {' '.join(arguments)}:\n{errors[-6000:]}\n{output[-2000:]}"
-        return output
-
-    def sql(self, query: str, role: str = "auditor") -> list[dict[str, object]]:
-        """Rows of a query through the command line."""
-        rows: list[dict[str, object]] = json.loads(self.call("sql", query, "--json", "--role", role))
-        return rows
-
-    def processes(self) -> list[psutil.Process]:
-        """Everything alive that belongs to this home."""
-        mark = str(self.path)
-        found = []
-        for process in psutil.process_iter():
-            try:
-                belongs = mark in " ".join(process.cmdline()) or process.environ().get("AVOIR_HOME") == mark
-                if belongs and process.pid != os.getpid():
-                    found.append(process)
-            except psutil.Error:
-                continue
-        return found
-
-    def kill_everything(self) -> int:
-        """SIGKILL to all of it at once, as a power cut would."""
-        victims = self.processes()
-        for process in victims:
-            with __import__("contextlib").suppress(psutil.Error):
-                process.kill()
-        psutil.wait_procs(victims, timeout=20)
-        return len(victims)
-
-    def destroy(self) -> None:
-        """Remove it, the database included."""
-        self.kill_everything()
-        self.call("destroy", "--yes", "--profile", self.profile)
 
 
 @pytest.fixture(scope="module")
@@ -117,15 +40,8 @@ def test_a_run_prints_the_mart_in_time_and_stops_what_it_started(home: Home) -> 
 
 
 def test_the_published_mart_equals_the_truth_to_the_second_and_the_cent(home: Home) -> None:
-    with_home = dict(os.environ)
-    try:
-        os.environ.update(home.environment)
-        here = surroundings_of(Settings.from_environment())
-        with database(here) as warehouse, warehouse.connect("auditor") as connection:
-            assert differences(connection, home.path / "demo" / "world" / "truth.json") == []
-    finally:
-        os.environ.clear()
-        os.environ.update(with_home)
+    with home.warehouse() as connection:
+        assert differences(connection, home.path / "demo" / "world" / "truth.json") == []
 
 
 def test_every_dag_ran_on_the_scheduler_and_says_so(home: Home) -> None:
