@@ -72,16 +72,11 @@ def load_contract_files(settings: Settings, *, as_of: datetime) -> str:
     """
     here = surroundings_of(settings)
     with here.warehouse.connect("avoir_transformer") as connection:
-        first = connection.execute(
-            "select least(min(valid_from), %s) from reference.contract_versions", (as_of.date(),)
-        )
-        found = first.fetchone()
-        days_from = min(found[0] if found and found[0] else as_of.date(), date(as_of.year - 2, 1, 1))
         report = load_contracts(
             connection,
             settings.contracts_dir,
             as_of=as_of,
-            days_from=days_from,
+            days_from=date(as_of.year - 2, 1, 1),
             days_to=(as_of + CALENDAR_AHEAD).date(),
         )
     for problem in report.problems:

@@ -304,8 +304,7 @@ class Supervisor:
             if not self.failed:
                 self._report("stopping")
             self.stopping = True
-            for name in reversed(list(self.children)):
-                self._end(name)
+            self._end_all()
             if not self.failed:
                 (self.surroundings.run_directory / "state.json").unlink(missing_ok=True)
 
@@ -384,21 +383,27 @@ class Supervisor:
             time.sleep(min(0.5 * count, 10))
             self._start(name)
 
-    def _end(self, name: str) -> None:
+    def _end_all(self) -> None:
+        """All at once, but Postgres after everything that writes to it."""
+        others = [name for name in self.children if name != "postgres"]
+        for name in others:
+            _signal_group(self.children[name], signal.SIGTERM)
+        deadline = time.monotonic() + 10
+        for name in others:
+            self._await_end(name, deadline - time.monotonic(), signal.SIGKILL)
+            # Workers that outlived their parent.
+            _signal_group(self.children[name], signal.SIGKILL)
+        if "postgres" in self.children:
+            self.children["postgres"].send_signal(signal.SIGINT)
+            self._await_end("postgres", 60, signal.SIGQUIT)
+
+    def _await_end(self, name: str, seconds: float, otherwise: signal.Signals) -> None:
         child = self.children[name]
-        if child.poll() is not None:
-            return
-        if name == "postgres":
-            child.send_signal(signal.SIGINT)
-        else:
-            _signal_group(child, signal.SIGTERM)
         try:
-            child.wait(timeout=20)
+            child.wait(timeout=max(seconds, 0.1))
         except subprocess.TimeoutExpired:
-            _signal_group(child, signal.SIGQUIT if name == "postgres" else signal.SIGKILL)
+            _signal_group(child, otherwise)
             child.wait(timeout=30)
-        if name != "postgres":
-            _signal_group(child, signal.SIGKILL)
 
     def _report(self, phase: str, error: str = "") -> None:
         state = {
