@@ -78,6 +78,11 @@ class Home:
                 continue
         return found
 
+    def is_quiet(self, *, seconds: float = 10) -> bool:
+        """Whether nothing of it runs, the last process being given a moment to end."""
+        _, alive = psutil.wait_procs(self.processes(), timeout=seconds)
+        return not alive and not self.processes()
+
     def kill_everything(self) -> int:
         """SIGKILL to all of it at once, as a power cut would."""
         victims = self.processes()

@@ -35,7 +35,7 @@ def test_a_run_prints_the_mart_in_time_and_stops_what_it_started(home: Home) -> 
     assert output.count(" published") == 6 * 17
     for promise in ("Airflow   http://127.0.0.1:", "BI        postgresql://bi_reader@", "Report    "):
         assert promise in output
-    assert home.processes() == []
+    assert home.is_quiet()
     assert home.seconds[0] < FIRST_RUN_LIMIT_SECONDS
 
 
@@ -101,7 +101,7 @@ def test_postgres_comes_back_by_itself_and_down_stops_everything(home: Home) -> 
         assert json.loads(output) == [{"one": 1}]
     finally:
         home.call("down")
-    assert home.processes() == []
+    assert home.is_quiet()
 
 
 def test_killed_at_any_point_and_started_again_the_mart_is_the_same(
