@@ -144,6 +144,17 @@ def _judge(
 
 
 def _reasons_to_hold(connection: psycopg.Connection, key: tuple[str, date, str]) -> list[str]:
+    _, month_date, _ = key
+    candidate = connection.execute(
+        """
+        select string_to_array(contract_version_ids, ','), unpriced_penalty_count
+        from candidate.mart_vendor_month
+        where vendor_id = %s and month_date = %s and currency = %s
+        """,
+        key,
+    ).fetchone()
+    # By the contracts in it, not by currency: a month of bills in a foreign one waits for the same sources.
+    versions, unpriced = candidate or ([], 0)
     stale = connection.execute(
         """
         select w.source_name, w.watermark
@@ -152,23 +163,23 @@ def _reasons_to_hold(connection: psycopg.Connection, key: tuple[str, date, str])
             select distinct k.source_name, m.month_end_us
             from intermediate.service_terms k
             join intermediate.contract_months m on k.contract_version_id = m.contract_version_id
-            where k.vendor_id = %s and m.month_date = %s and m.currency = %s
+            where k.contract_version_id = any(%s) and m.month_date = %s
         ) needed on needed.source_name = w.source_name
         where w.watermark < to_timestamp(needed.month_end_us / 1000000)
         order by 1
         """,
-        key,
+        (versions, month_date),
     ).fetchall()
     missing = connection.execute(
         """
         select distinct k.source_name
         from intermediate.service_terms k
         join intermediate.contract_months m on k.contract_version_id = m.contract_version_id
-        where k.vendor_id = %s and m.month_date = %s and m.currency = %s
+        where k.contract_version_id = any(%s) and m.month_date = %s
             and not exists (select 1 from loads.watermarks w where w.source_name = k.source_name)
         order by 1
         """,
-        key,
+        (versions, month_date),
     ).fetchall()
     early = connection.execute(
         """
@@ -178,27 +189,20 @@ def _reasons_to_hold(connection: psycopg.Connection, key: tuple[str, date, str])
             select k.source_name, min(m.period_from_us) as period_from_us
             from intermediate.service_terms k
             join intermediate.contract_months m on k.contract_version_id = m.contract_version_id
-            where k.vendor_id = %s and m.month_date = %s and m.currency = %s
+            where k.contract_version_id = any(%s) and m.month_date = %s
             group by k.source_name
         ) needed on needed.source_name = b.source_name
         group by b.source_name, needed.period_from_us
         having min(b.window_from) > to_timestamp(needed.period_from_us / 1000000)
         order by 1
         """,
-        key,
+        (versions, month_date),
     ).fetchall()
-    row = connection.execute(
-        """
-        select unpriced_penalty_count from candidate.mart_vendor_month
-        where vendor_id = %s and month_date = %s and currency = %s
-        """,
-        key,
-    ).fetchone()
     reasons = [f"{name} has landed only up to {watermark:%Y-%m-%d %H:%M}Z" for name, watermark in stale]
     reasons += [f"{name} has never landed" for (name,) in missing]
     reasons += [f"{name} has no history before {first:%Y-%m-%d %H:%M}Z" for name, first in early]
-    if row is not None and row[0]:
-        reasons.append(f"{row[0]} penalty lines have no invoice to be computed from")
+    if unpriced:
+        reasons.append(f"{unpriced} penalty lines have no invoice to be computed from")
     return reasons
 
 

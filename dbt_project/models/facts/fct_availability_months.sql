@@ -32,6 +32,7 @@ outages as (
 published as (
 
     select * from {{ ref('stg_upptime__published') }}
+    where published_us < {{ as_of_us() }}
 
 ),
 
@@ -294,18 +295,40 @@ scoped as (
 
 ),
 
-reported as (
+publications as (
 
-    -- What the vendor's own monitor publishes about itself stands beside what was measured.
+    -- The first figure published once the month is over stays its figure; before that, the newest.
     select
         monitored.contract_version_id,
         monitored.clause_id,
         monitored.month_date,
-        avg(published.uptime_pct) as vendor_reported_pct
+        published.uptime_pct,
+        row_number() over (
+            partition by
+                monitored.contract_version_id, monitored.clause_id, monitored.month_date,
+                monitored.source_name, monitored.monitor
+            order by
+                published.published_us >= monitored.period_to_us desc,
+                abs(published.published_us - monitored.period_to_us)
+        ) as publication_rank
     from monitored
     inner join published
         on monitored.source_name = published.source_name and monitored.monitor = published.monitor
-    group by monitored.contract_version_id, monitored.clause_id, monitored.month_date
+    where published.uptime_pct is not null
+
+),
+
+reported as (
+
+    -- What the vendor's own monitor publishes about itself stands beside what was measured.
+    select
+        contract_version_id,
+        clause_id,
+        month_date,
+        round(avg(uptime_pct), 6) as vendor_reported_pct
+    from publications
+    where publication_rank = 1
+    group by contract_version_id, clause_id, month_date
 
 ),
 

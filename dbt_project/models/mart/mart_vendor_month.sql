@@ -53,13 +53,40 @@ spine as (
 
 ),
 
+billed as (
+
+    -- A bill in another currency than its contract's makes a month of its own: no sum mixes currencies.
+    select distinct
+        spine.vendor_id,
+        spine.contract_id,
+        spine.contract_version_id,
+        spine.month_date,
+        invoice_lines.currency
+    from spine
+    inner join invoice_lines
+        on
+            spine.contract_id = invoice_lines.contract_id
+            and spine.month_date = invoice_lines.month_date
+            and spine.currency <> invoice_lines.currency
+    where invoice_lines.is_counted
+
+),
+
+covered as (
+
+    select * from spine
+    union
+    select * from billed
+
+),
+
 keys as (
 
     select distinct
         vendor_id,
         month_date,
         currency
-    from spine
+    from covered
 
 ),
 
@@ -70,7 +97,7 @@ versions as (
         month_date,
         currency,
         string_agg(contract_version_id, ',' order by contract_version_id) as contract_version_ids
-    from spine
+    from covered
     group by vendor_id, month_date, currency
 
 ),
@@ -104,6 +131,7 @@ availability_sums as (
         sum(availability.unknown_seconds) as unknown_seconds,
         sum(availability.maintenance_seconds) as maintenance_seconds,
         sum(availability.month_seconds) as month_seconds,
+        round(avg(availability.vendor_reported_pct), 6) as vendor_reported_pct,
         count(*) filter (where availability.outcome = 'met') as met_count,
         count(*) filter (where availability.outcome = 'breached') as breached_count
     from spine
@@ -179,6 +207,7 @@ joined as (
         cast(availability_sums.maintenance_seconds as numeric) as maintenance_seconds,
         round(100 * (1 - availability_sums.downtime_us / nullif(availability_sums.in_scope_us, 0)), 6)
             as availability_pct,
+        cast(availability_sums.vendor_reported_pct as numeric) as vendor_reported_pct,
         round(
             100 * (
                 1 - availability_sums.unknown_seconds
