@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from avoir.real_data import REAL_DATA, missing_sets
 from avoir.services import Surroundings, database, read_state, stop_request, surroundings_of
 from avoir.settings import Settings, SettingsError
 from avoir.warehouse import Warehouse
@@ -59,7 +60,7 @@ def main() -> None:
     try:
         app()
     except (SettingsError, RuntimeError, ValueError, FileNotFoundError) as error:
-        errors.print(f"avoir: {error}", style="red", markup=False)
+        errors.print(f"avoir: {error}", style="red", markup=False, soft_wrap=True)
         raise SystemExit(1) from error
 
 
@@ -120,14 +121,11 @@ def _dsn(warehouse: Warehouse) -> str:
 
 
 def _require_data(settings: Settings) -> None:
-    if settings.profile == "real" and not settings.shared_data.is_dir():
+    if settings.profile == "real" and (missing := missing_sets(settings.shared_data)):
+        lines = [f"  {one.path}: {', '.join(one.needs)}\n    from {one.origin}" for one in missing]
         raise RuntimeError(
-            f"the real data is not at {settings.shared_data}. Put it there or set AVOIR_SHARED_DATA:\n"
-            "  tickets/servicenow_incident_events.csv  UCI 'Incident management process enriched event log'\n"
-            "  uptime/upptime_curc/                    the Upptime repository d33bs/upptime-curc\n"
-            "  invoices/ubl, invoices/cii              ConnectingEurope/eInvoicing-EN16931 examples\n"
-            "  invoices/facturx_pdf                    ZUGFeRD/corpus samples\n"
-            "  invoices/xero                           seeds of fivetran/dbt_xero"
+            f"{len(missing)} of {len(REAL_DATA)} sets of the real data are not at {settings.shared_data}. "
+            "Put them there or set AVOIR_SHARED_DATA:\n" + "\n".join(lines)
         )
     if not settings.contracts_dir.is_dir():
         raise RuntimeError(f"no contracts at {settings.contracts_dir}; set AVOIR_CONTRACTS.")
