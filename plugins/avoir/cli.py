@@ -351,6 +351,23 @@ def dbt_parse(profile: Profile = None) -> None:
     console.print(str(manifest), soft_wrap=True)
 
 
+@dbt_app.command("docs")
+def dbt_docs(profile: Profile = None) -> None:
+    """Write the documentation of every model and column, with their lineage, as one page."""
+    from avoir.modelling import write_docs  # noqa: PLC0415
+
+    here = _here(profile)
+    home = here.settings.profile_home
+    with database(here):
+        page = write_docs(
+            here.settings.checkout / "dbt_project",
+            here.environment,
+            target=home / "dbt_target" / "docs",
+            page=home / "site" / "dbt" / "index.html",
+        )
+    console.print(str(page), soft_wrap=True)
+
+
 def published_months(connection: psycopg.Connection) -> list[dict[str, Any]]:
     """Every month the gate ever judged, with its latest verdict and, if published, its numbers."""
     return _rows(

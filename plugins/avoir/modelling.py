@@ -78,6 +78,23 @@ def build_project(
     return run_dbt(command, project=project, environment=environment, echo=echo)
 
 
+def write_docs(project: Path, environment: Mapping[str, str], *, target: Path, page: Path) -> Path:
+    """Make the documentation of the models as one page that needs no server; returns its path.
+
+    The warehouse must be up: dbt reads from it what the tables are. The page is renamed into place.
+    """
+    run_dbt(
+        ["docs", "generate", "--static", "--target-path", str(target)],
+        project=project,
+        environment=environment,
+    )
+    page.parent.mkdir(parents=True, exist_ok=True)
+    beside = page.with_suffix(".html.part")
+    shutil.copyfile(target / "static_index.html", beside)
+    beside.replace(page)
+    return page
+
+
 def project_sha256(project: Path) -> str:
     """Hash of every file of the dbt project that can change what it builds."""
     digest = hashlib.sha256()
