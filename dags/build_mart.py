@@ -16,6 +16,7 @@ from airflow.sdk import DAG, Asset, AssetAll, task
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.timetables.assets import AssetOrTimeSchedule
 from airflow.timetables.trigger import CronTriggerTimetable
+
 from avoir_airflow import (
     TASK_DEFAULTS,
     announce_failure,
@@ -46,6 +47,14 @@ with DAG(
     tags=["mart"],
     doc_md=__doc__,
 ) as dag:
+
+    @task.short_circuit
+    def is_due(**context: object) -> bool:
+        """At the fixed hour, skip the night that was built already, when everything had landed."""
+        from avoir.running import has_landed_since_the_last_build
+
+        by_the_clock = str(context["run_id"]).startswith("scheduled__")
+        return not by_the_clock or has_landed_since_the_last_build(settings())
 
     @task
     def load_contracts(**context: object) -> str:
@@ -79,5 +88,6 @@ with DAG(
             # The same candidates would be judged the same: not worth a retry.
             raise AirflowFailException(str(verdict)) from verdict
 
-    loaded = load_contracts()
-    [loaded, check_raw()] >> dbt_task_group(as_of=loaded) >> check_mart() >> publish()
+    loaded, judged = load_contracts(), check_raw()
+    is_due() >> [loaded, judged]
+    [loaded, judged] >> dbt_task_group(as_of=loaded) >> check_mart() >> publish()

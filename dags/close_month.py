@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from airflow.sdk import DAG, Param, task
 from airflow.timetables.trigger import CronTriggerTimetable
+
 from avoir_airflow import TASK_DEFAULTS, announce_failure, as_of_of, scheduled, settings
 
 with DAG(

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from airflow.sdk import DAG, Asset, task
 from airflow.timetables.interval import CronDataIntervalTimetable
+
 from avoir_airflow import (
     LOAD_AT,
     TASK_DEFAULTS,

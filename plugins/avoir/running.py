@@ -86,6 +86,19 @@ def load_contract_files(settings: Settings, *, as_of: datetime) -> str:
     return as_of.isoformat()
 
 
+def has_landed_since_the_last_build(settings: Settings) -> bool:
+    """Whether a window landed after the last published build, or nothing was ever built."""
+    here = surroundings_of(settings)
+    with here.warehouse.connect("avoir_transformer") as connection:
+        row = connection.execute(
+            """
+            select coalesce(max(landed_at) > (select max(recorded_at) from checks.builds), true)
+            from loads.batches
+            """
+        ).fetchone()
+    return row is None or bool(row[0])
+
+
 def build(settings: Settings, *, as_of: datetime, echo: bool = False) -> None:
     """``dbt build`` of the candidates outside Airflow."""
     here = surroundings_of(settings)
