@@ -1,6 +1,7 @@
 """What every penalty line must satisfy before it can become a cent that somebody owes."""
 
 import great_expectations.expectations as gxe
+
 from avoir.checking import Suite
 
 SUITE = Suite(

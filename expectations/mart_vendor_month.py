@@ -1,6 +1,7 @@
 """What every candidate month must satisfy before a reader may see it."""
 
 import great_expectations.expectations as gxe
+
 from avoir.checking import Suite
 
 SUITE = Suite(

@@ -1,6 +1,7 @@
 """What every landed invoice must have: credits are percentages of these."""
 
 import great_expectations.expectations as gxe
+
 from avoir.checking import Suite
 
 SUITE = Suite(

@@ -1,6 +1,7 @@
 """What every landed probe must have: availability is computed from these."""
 
 import great_expectations.expectations as gxe
+
 from avoir.checking import Suite
 
 SUITE = Suite(

@@ -1,6 +1,7 @@
 """What every landed incident must have before anything is computed from it."""
 
 import great_expectations.expectations as gxe
+
 from avoir.checking import Suite
 
 SUITE = Suite(

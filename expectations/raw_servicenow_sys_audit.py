@@ -1,6 +1,7 @@
 """What every landed field change must have: the clocks are computed from these."""
 
 import great_expectations.expectations as gxe
+
 from avoir.checking import Suite
 
 SUITE = Suite(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from avoir.demo.world import WorldPaths, build_world
 
 

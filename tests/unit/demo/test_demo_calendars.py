@@ -6,6 +6,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+
 from avoir.demo.calendars import OpenHours
 from avoir.demo.months import Month, from_servicenow
 from avoir.demo.vendors import HELIOS, CalendarTerms

@@ -8,6 +8,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pytest
+from lxml import etree
+
 from avoir.demo import facturx_documents, ubl_documents
 from avoir.demo.invoices import Invoice, cents, counted, tell_month
 from avoir.demo.months import Month
@@ -23,7 +25,6 @@ from avoir.demo.vendors import (
     Vendor,
 )
 from avoir.demo.world import WorldPaths
-from lxml import etree
 
 MONTHS = Month.span(FIRST_MONTH, LAST_MONTH)
 CENT = Decimal("0.01")

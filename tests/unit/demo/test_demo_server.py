@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import requests
+
 from avoir.demo.server import BAD_FIRST, RunningWorld
 from avoir.demo.world import WorldPaths, read_secrets
 

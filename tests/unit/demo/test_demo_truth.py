@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+
 from avoir.demo.calendars import OpenHours
 from avoir.demo.history import Change, Note, Step, Tables, replay
 from avoir.demo.months import Month

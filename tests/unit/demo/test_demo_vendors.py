@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
+
 from avoir.demo.vendors import (
     FIRST_MONTH,
     LAST_MONTH,
@@ -19,7 +21,6 @@ from avoir.demo.vendors import (
     TermsVersion,
     Vendor,
 )
-from ruamel.yaml import YAML
 
 CONTRACTS = Path(__file__).resolve().parents[3] / "contracts" / "demo"
 SERVICES = {"support", "platform", "releases"}

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
+
 from avoir.demo.months import Month, as_servicenow
 from avoir.demo.uptime import tell_weather
 from avoir.demo.vendors import AS_OF, VENDORS
 from avoir.demo.world import WorldPaths, build_world, read_secrets
-from ruamel.yaml import YAML
 
 ReadTruth = Callable[[WorldPaths], dict[str, Any]]
 ReadRows = Callable[[WorldPaths, str, str], list[dict[str, str]]]
