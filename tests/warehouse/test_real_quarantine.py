@@ -104,8 +104,8 @@ def appended(path: Path, change: Callable[[list[dict[str, str]]], list[dict[str,
 
 def plant_events(path: Path, expected: Figures) -> None:
     def faults(rows: list[dict[str, str]]) -> list[dict[str, str]]:
-        # The first answer to this incident came too late; a row that closes it as it opens would, if believed,
-        # save its vendor the credit. Opened after the 12th, its date month first is no date day first.
+        # The first answer to this incident came too late; a row that closes it as it opens would save its
+        # vendor the credit, if believed. Opened after the 12th, its date month first is no date day first.
         late = next(
             row
             for row in rows
