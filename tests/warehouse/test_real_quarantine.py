@@ -9,15 +9,18 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from avoir.publishing import _reasons_to_hold
 from avoir.running import night
 from avoir.services import database, surroundings_of
 from avoir.settings import REAL_AS_OF, Settings
+from avoir.warehouse import Warehouse
 from tests.system.homes import Home
 from tests.system.real_oracle import SECOND_US, Figures, day_first, figures
 
@@ -51,6 +54,7 @@ class Planted:
     """A warehouse after a night over data with faults in it."""
 
     home: Home
+    warehouse: Warehouse
     connection: psycopg.Connection
     verdicts: dict[str, int]
     expected: Figures
@@ -84,7 +88,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Iter
         with database(here):
             verdicts = night(settings, as_of=REAL_AS_OF, run_id="planted")
             with here.warehouse.connect("auditor") as connection:
-                yield Planted(home, connection, verdicts, expected)
+                yield Planted(home, here.warehouse, connection, verdicts, expected)
         if here.postgres is not None:
             here.postgres.destroy()
     finally:
@@ -280,3 +284,18 @@ def test_an_entity_reads_no_file_of_this_machine(planted: Planted) -> None:
     assert len(tables) >= 6
     for (table,) in tables:
         assert planted.rows(f"select 1 from {table} as t where t::text like '%{SECRET}%'") == []
+
+
+def test_a_month_in_a_foreign_currency_waits_for_its_contracts_source(planted: Planted) -> None:
+    key = ("maple", date(2019, 12, 1), "USD")
+    put = "update loads.watermarks set watermark = %s where source_name = 'xero_bills'"
+    with planted.warehouse.connect("avoir_transformer") as connection:
+        assert _reasons_to_hold(connection, key) == []
+        connection.rollback()
+        with planted.warehouse.connect("avoir_loader") as loader:
+            loader.execute(put, ("2019-12-15T00:00:00Z",))
+        try:
+            assert _reasons_to_hold(connection, key) == ["xero_bills has landed only up to 2019-12-15 00:00Z"]
+        finally:
+            with planted.warehouse.connect("avoir_loader") as loader:
+                loader.execute(put, (REAL_AS_OF,))
