@@ -63,9 +63,9 @@ with DAG(
 
         return load_contract_files(settings(), as_of=as_of_of(context))
 
-    @task
+    @task.short_circuit(ignore_downstream_trigger_rules=False)
     def check_raw(**context: object) -> bool:
-        """Judge what landed at the first border; a verdict, never a crash."""
+        """Judge what landed at the first border; what does not hold is not built, and `publish` says so."""
         from avoir.checking import check_border
 
         return check_border(settings(), "raw", run_id=str(context["run_id"]))
@@ -77,7 +77,7 @@ with DAG(
 
         return check_border(settings(), "mart", run_id=str(context["run_id"]))
 
-    @task(outlets=[Asset(name="mart", uri="avoir://mart")])
+    @task(outlets=[Asset(name="mart", uri="avoir://mart")], trigger_rule="none_failed")
     def publish(**context: object) -> dict[str, int]:
         """Publish in one transaction what both borders let through; fails when they blocked it."""
         from avoir.publishing import PublicationBlockedError, publish_candidates

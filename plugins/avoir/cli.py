@@ -51,6 +51,8 @@ app.add_typer(ledger_app, name="ledger")
 Profile = Annotated[str | None, typer.Option(help="demo, real or your own; AVOIR_PROFILE, else demo.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
+SOURCES_FAILED = 3
+
 errors = Console(stderr=True, highlight=False)
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 
@@ -79,7 +81,7 @@ def run(profile: Profile = None) -> None:
     """Run the whole pipeline once on the real scheduler and print the mart.
 
     Services that are not up are started for the run and stopped after it. Killed at any point and started
-    again, it ends with the same mart.
+    again, it ends with the same mart. Exit code 3: the mart was published, but a source did not land.
     """
     from avoir.conducting import Conductor, prepare, services_up  # noqa: PLC0415
     from avoir.postgres import locked  # noqa: PLC0415
@@ -94,7 +96,7 @@ def run(profile: Profile = None) -> None:
         prepare(here, tell)
         with services_up(here, tell) as fresh:
             run_id = f"run__{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}"  # noqa: TID251 - names a run, decides nothing
-            Conductor(here, tell, run_id=run_id).run(fresh=fresh)
+            failed = Conductor(here, tell, run_id=run_id).run(fresh=fresh)
             with here.warehouse.connect("auditor") as connection:
                 months = published_months(connection)
                 report = write_report(settings.profile_home / "report.html", months, as_of=settings.as_of)
@@ -110,6 +112,9 @@ def run(profile: Profile = None) -> None:
         )
         console.print(f"Report    {report}", soft_wrap=True)
         console.print(f"Services  {state}")
+        if failed:
+            errors.print(f"avoir: not every source landed: {', '.join(failed)}", style="red", markup=False)
+            raise typer.Exit(SOURCES_FAILED)
 
 
 def _here(profile: str | None) -> Surroundings:

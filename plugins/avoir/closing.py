@@ -52,7 +52,10 @@ def business_days_of_month(today: date) -> int:
 
 
 def close(connection: psycopg.Connection, month_date: date, *, as_of: datetime) -> dict[str, int]:
-    """Post and freeze on an open connection, in one transaction. Closing again posts nothing."""
+    """Post and freeze on an open connection, in one transaction. Closing again posts nothing.
+
+    A month whose latest verdict is held or blocked stays open.
+    """
     closed = posted = 0
     with connection.transaction():
         connection.execute("select pg_advisory_xact_lock(hashtext('avoir.ledger'))")
@@ -66,11 +69,11 @@ def close(connection: psycopg.Connection, month_date: date, *, as_of: datetime) 
             where m.month_date = %s and not exists (
                 select 1 from ledger.closed_months c
                 where c.vendor_id = m.vendor_id and c.month_date = m.month_date and c.currency = m.currency
-            ) and 'held' is distinct from (
+            ) and (
                 select l.verdict from mart.publication_log l
                 where l.vendor_id = m.vendor_id and l.month_date = m.month_date and l.currency = m.currency
                 order by l.publication_no desc limit 1
-            )
+            ) in ('published', 'unchanged')
             order by 1, 2
             """,
             (month_date,),

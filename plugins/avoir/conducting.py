@@ -97,8 +97,8 @@ class Conductor:
         self.api = AirflowApi(here.airflow_url, LOGIN, password)
         self.sources = [s.name for s in parse_sources(here.settings.sources_file, here.environment)]
 
-    def run(self, *, fresh: bool) -> None:
-        """Load, build, close.
+    def run(self, *, fresh: bool) -> list[str]:
+        """Load, build, close; returns the loads that failed, whose vendors' months are held.
 
         Args:
             fresh: the services were started for this run, so no run of another life can still be alive.
@@ -117,6 +117,7 @@ class Conductor:
         else:
             self.tell("nothing new since the last build: the mart stands")
         self._close()
+        return failed
 
     def _pending(self) -> list[str]:
         """Sources that have not landed everything before ``as_of``; all of them where no instant is set."""

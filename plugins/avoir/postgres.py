@@ -24,7 +24,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from avoir.credentials import write_private
@@ -65,7 +65,7 @@ class EmbeddedPostgres:
     data: Path
     port: int
     user: str | None
-    password: str
+    password: str = field(repr=False)
 
     def url(self, database: str) -> str:
         """Connection URL of the administrator."""

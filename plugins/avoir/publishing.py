@@ -67,6 +67,8 @@ def publish(
         connection.execute("set local lock_timeout = '60s'")
         connection.execute("select pg_advisory_xact_lock(hashtext('avoir.publish'))")
         failed = _failed_checks(connection, run_id)
+        if failed and not _has_candidates(connection):
+            return {"blocked": 1}
         for table in (*MONTHLY, *(Published(name, f"candidate.{name}", "") for name in DIMENSIONS)):
             _ensure_table(connection, table)
         if not failed:
@@ -98,9 +100,13 @@ def _failed_checks(connection: psycopg.Connection, run_id: str) -> list[str]:
     ).fetchall()
     failed = [f"{border} {table}: {check}" for border, table, check, success in rows if not success]
     judged = {border for border, *_ in rows}
-    return failed + [
-        f"the {border} border was not judged" for border in ("raw", "mart") if border not in judged
-    ]
+    unjudged = [f"the {border} border was not judged" for border in ("raw", "mart") if border not in judged]
+    return failed or unjudged
+
+
+def _has_candidates(connection: psycopg.Connection) -> bool:
+    row = connection.execute("select to_regclass('candidate.mart_vendor_month') is not null").fetchone()
+    return row == (True,)
 
 
 def _candidate_months(connection: psycopg.Connection) -> list[tuple[str, date, str]]:

@@ -130,7 +130,7 @@ def rebuild(settings: Settings, *, as_of: datetime, run_id: str) -> dict[str, in
     Raises:
         PublicationBlockedError: a border did not hold.
     """
-    check_border(settings, "raw", run_id=run_id)
-    build(settings, as_of=as_of)
-    check_border(settings, "mart", run_id=run_id)
+    if check_border(settings, "raw", run_id=run_id):
+        build(settings, as_of=as_of)
+        check_border(settings, "mart", run_id=run_id)
     return publish_candidates(settings, as_of=as_of, run_id=run_id)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -43,8 +43,8 @@ class Settings:
     sources_file: Path
     shared_data: Path
     as_of: datetime | None
-    database_url: str | None
-    airflow_database_url: str | None
+    database_url: str | None = field(repr=False)
+    airflow_database_url: str | None = field(repr=False)
     os_user: str | None
     timezone: str
     build_at: str

@@ -13,7 +13,7 @@ The bootstrap is idempotent and needs an administrator; everything after it runs
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from typing import LiteralString
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -48,8 +48,8 @@ class WarehouseError(RuntimeError):
 class Warehouse:
     """Where the warehouse is and how each role signs in."""
 
-    admin_url: str
-    passwords: dict[str, str]
+    admin_url: str = field(repr=False)
+    passwords: dict[str, str] = field(repr=False)
 
     @property
     def database(self) -> str:

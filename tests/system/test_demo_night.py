@@ -132,3 +132,31 @@ def test_killed_at_any_point_and_started_again_the_mart_is_the_same(
 
 def _steps(text: str) -> int:
     return int(text.split("built ")[1].split()[0])
+
+
+def test_a_border_that_does_not_hold_blocks_the_night_and_the_mart_stays(home: Home) -> None:
+    before = home.call("mart", "hash")
+    with home.warehouse("avoir_loader") as connection:
+        planted = connection.execute(
+            "update raw_prometheus.samples set value = 2 where (monitor, sampled_at) ="
+            " (select monitor, sampled_at from raw_prometheus.samples where value = 1 order by 1, 2 limit 1)"
+        )
+        assert planted.rowcount == 1
+    home.variables["AVOIR_AS_OF"] = "2026-07-08T05:00:00+00:00"
+    try:
+        process = home.start("run")
+        _, errors = process.communicate(timeout=600)
+        assert process.returncode == 1
+        assert "build_mart failed at publish" in errors
+        assert home.is_quiet()
+        assert home.call("mart", "hash") == before
+        latest = home.sql(
+            "select verdict, reason, count(*) as months from mart.publication_log where run_id ="
+            " (select run_id from mart.publication_log order by publication_no desc limit 1) group by 1, 2"
+        )
+        assert [(row["verdict"], row["months"]) for row in latest] == [("blocked", 108)]
+        assert "raw_prometheus.samples" in str(latest[0]["reason"])
+        status = json.loads(home.call("status", "--json"))
+        assert status["failures"][-1]["dag_id"] == "build_mart"
+    finally:
+        del home.variables["AVOIR_AS_OF"]
