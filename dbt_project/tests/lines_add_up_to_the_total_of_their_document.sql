@@ -1,5 +1,5 @@
--- Lines, allowances and charges must add up to the total without VAT that the document states (BT-109): a line read
--- twice or an allowance with the wrong sign would move the base of every penalty. Any row is such a document.
+-- Lines, allowances and charges must add up to the total without VAT that their document states: a line read twice,
+-- an allowance with the wrong sign or VAT left in would move the base of every penalty. Any row is such a document.
 with added as (
 
     select
@@ -9,14 +9,32 @@ with added as (
     from {{ ref('fct_invoice_lines') }}
     group by source_name, document_id
 
+),
+
+documents as (
+
+    select
+        source_name,
+        document_id,
+        invoice_number,
+        tax_basis_amount as stated_amount
+    from {{ ref('stg_einvoice__invoices') }}
+    union all
+    select
+        source_name,
+        document_id,
+        invoice_number,
+        net_amount as stated_amount
+    from {{ ref('stg_xero__bills') }}
+
 )
 
 select
     documents.source_name,
     documents.invoice_number,
-    documents.tax_basis_amount,
+    documents.stated_amount,
     added.lines_amount
-from {{ ref('stg_einvoice__invoices') }} as documents
+from documents
 inner join added
     on documents.source_name = added.source_name and documents.document_id = added.document_id
-where documents.tax_basis_amount <> added.lines_amount
+where documents.stated_amount <> added.lines_amount

@@ -156,7 +156,8 @@ detailed as (
         bill_lines.line_key,
         'line' as line_kind,
         bill_lines.item_key,
-        bill_lines.line_amount as net_amount,
+        bill_lines.line_amount
+        - case when bills.is_tax_inclusive then coalesce(bill_lines.tax_amount, 0) else 0 end as net_amount,
         bills.issue_date as service_date
     from bills
     -- A later export of a bill brings all its lines anew; a line it no longer has is gone.

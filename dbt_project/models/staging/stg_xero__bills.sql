@@ -18,7 +18,8 @@ renamed as (
         currency_code as currency,
         status,
         cast(date as date) as issue_date,
-        cast(sub_total as numeric) as net_amount
+        cast(sub_total as numeric) as net_amount,
+        coalesce(line_amount_types = 'Inclusive', false) as is_tax_inclusive
     from source
     where
         version_rank = 1
