@@ -18,6 +18,7 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from http.client import HTTPException
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -418,11 +419,15 @@ class Supervisor:
 
 
 def answers(url: str) -> bool:
-    """Whether an HTTP address on loopback answers below 500."""
+    """Whether an HTTP address on loopback answers below 500.
+
+    Where nothing listens on a port of the range the kernel picks from, a connection can meet itself and be
+    answered with its own request; that is no answer.
+    """
     try:
         with urlopen(url, timeout=2) as response:  # noqa: S310 - loopback address made here
             return int(response.status) < 500
-    except (URLError, OSError):
+    except (URLError, OSError, HTTPException):
         return False
 
 
