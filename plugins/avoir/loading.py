@@ -134,6 +134,24 @@ def create_raw(connection: psycopg.Connection) -> None:
         for table in system.tables:
             for statement in _table_ddl(system, table):
                 connection.execute(statement)
+            _add_missing_columns(connection, system, table)
+
+
+def _add_missing_columns(connection: psycopg.Connection, system: System, table: Table) -> None:
+    """Add what a later release reads to the table of an earlier one; its old rows have null there."""
+    rows = connection.execute(
+        "select attname::text from pg_attribute where attrelid = %s::regclass and attnum > 0",
+        (f"{system.schema}.{table.name}",),
+    ).fetchall()
+    present = {name for (name,) in rows}
+    missing = [column for column in table.columns if column.name not in present]
+    if missing:
+        clauses = sql.SQL(", ").join(
+            sql.SQL("add column {} {}").format(sql.Identifier(column.name), sql.SQL(column.type))
+            for column in missing
+        )
+        name = sql.Identifier(system.schema, table.name)
+        connection.execute(sql.SQL("alter table {} {}").format(name, clauses))
 
 
 def raw_ddl() -> str:

@@ -61,6 +61,16 @@ def told(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return answers
 
 
+def test_a_column_that_a_release_added_comes_to_an_older_warehouse(connection: psycopg.Connection) -> None:
+    connection.execute("alter table raw_servicenow.incident drop column close_code, drop column caller_id")
+    create_raw(connection)
+    names = connection.execute(
+        "select column_name from information_schema.columns"
+        " where table_schema = 'raw_servicenow' and table_name = 'incident'"
+    ).fetchall()
+    assert {("close_code",), ("caller_id",)} <= set(names)
+
+
 def system_named(name: str) -> System:
     return next(system for system in SYSTEMS if system.name == name)
 
