@@ -223,6 +223,15 @@ def status(profile: Profile = None, as_json: Json = False) -> None:
             from loads.rejected group by 1, 2 order by 1, 2
             """,
         )
+        verdicts = _rows(
+            connection,
+            """
+            select run_id, border, table_name, check_name, column_name, success, observed
+            from checks.verdicts
+            where run_id = (select run_id from checks.verdicts order by verdict_no desc limit 1)
+            order by verdict_no
+            """,
+        )
         ledger = _rows(
             connection, "select count(*) as entries, max(entry_no) as last_entry_no from ledger.entries"
         )
@@ -231,7 +240,12 @@ def status(profile: Profile = None, as_json: Json = False) -> None:
         "profile": settings.profile,
         "as_of": settings.as_of,
         "services": state["phase"] if state else "down",
+        "published": {
+            vendor: [one["month"] for one in months if one["vendor"] == vendor and one["is_published"]]
+            for vendor in sorted({one["vendor"] for one in months})
+        },
         "months": months,
+        "verdicts": verdicts,
         "watermarks": watermarks,
         "rejected": rejected,
         "ledger": ledger[0],

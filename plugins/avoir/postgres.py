@@ -15,6 +15,7 @@ import hashlib
 import importlib.util
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import socket
@@ -221,15 +222,23 @@ def spawn(
 
 
 def free_port(preferred: int) -> int:
-    """The preferred port when nobody listens there on 127.0.0.1, else one the system picks."""
-    for candidate in (preferred, 0):
+    """The preferred port when nobody listens there on 127.0.0.1, else another one; 0 for any.
+
+    Never from the range the system takes for outgoing connections: such a port can be gone a moment later,
+    and a client that waits for a server there can end up connected to itself.
+    """
+    others = range(20_000, 32_000)
+    start = secrets.randbelow(len(others))
+    candidates = [preferred] if preferred else []
+    candidates += [others[(start + step) % len(others)] for step in range(200)]
+    for candidate in candidates:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", candidate))
             except OSError:
                 continue
-            return int(probe.getsockname()[1])
+            return candidate
     raise PostgresError("no free port on 127.0.0.1")
 
 

@@ -98,9 +98,9 @@ class Settings:
             ports={
                 service: _port(variable, values.get(variable), default)
                 for service, variable, default in (
-                    ("postgres", "AVOIR_POSTGRES_PORT", 55432),
-                    ("airflow", "AVOIR_AIRFLOW_PORT", 58080),
-                    ("vendors", "AVOIR_DEMO_PORT", 58765),
+                    ("postgres", "AVOIR_POSTGRES_PORT", 15432),
+                    ("airflow", "AVOIR_AIRFLOW_PORT", 18080),
+                    ("vendors", "AVOIR_DEMO_PORT", 18765),
                 )
             },
         )

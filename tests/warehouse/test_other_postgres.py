@@ -11,7 +11,7 @@ import pytest
 from avoir.credentials import load_credentials
 from avoir.demo.server import RunningWorld
 from avoir.demo.world import build_world
-from avoir.postgres import EmbeddedPostgres
+from avoir.postgres import EmbeddedPostgres, free_port
 from avoir.running import night
 from avoir.services import database, surroundings_of
 from avoir.settings import DEMO_AS_OF, Settings
@@ -25,7 +25,7 @@ def test_a_night_on_another_server_equals_the_truth(
     older = postgres_server.binaries.parents[1] / "pginstall" / "bin"
     place = postgres_server.data.parent
     server = dataclasses.replace(
-        postgres_server, binaries=older, data=place / "older" / "data", port=postgres_server.port + 1
+        postgres_server, binaries=older, data=place / "older" / "data", port=free_port(postgres_server.port + 1)
     )
     with server.running(tmp_path / "older.log"):
         with psycopg.connect(server.url("postgres")) as connection:
