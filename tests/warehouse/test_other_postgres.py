@@ -25,7 +25,7 @@ def test_a_night_on_another_server_equals_the_truth(
     older = postgres_server.binaries.parents[1] / "pginstall" / "bin"
     place = postgres_server.data.parent
     server = dataclasses.replace(
-        postgres_server, binaries=older, data=place / "older" / "data", port=free_port(postgres_server.port + 1)
+        postgres_server, binaries=older, data=place / "older" / "data", port=free_port(0)
     )
     with server.running(tmp_path / "older.log"):
         with psycopg.connect(server.url("postgres")) as connection:
