@@ -19,7 +19,7 @@ from airflow.timetables.trigger import CronTriggerTimetable
 
 from avoir_airflow import (
     TASK_DEFAULTS,
-    announce_failure,
+    announce_timeout,
     as_of_of,
     dbt_task_group,
     scheduled,
@@ -42,7 +42,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     default_args=TASK_DEFAULTS,
-    on_failure_callback=announce_failure,
+    on_failure_callback=announce_timeout,
     dagrun_timeout=timedelta(hours=4),
     tags=["mart"],
     doc_md=__doc__,

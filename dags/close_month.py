@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from airflow.sdk import DAG, Param, task
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from avoir_airflow import TASK_DEFAULTS, announce_failure, as_of_of, scheduled, settings
+from avoir_airflow import TASK_DEFAULTS, announce_timeout, as_of_of, scheduled, settings
 
 with DAG(
     dag_id="close_month",
@@ -24,7 +24,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     default_args=TASK_DEFAULTS,
-    on_failure_callback=announce_failure,
+    on_failure_callback=announce_timeout,
     dagrun_timeout=timedelta(hours=1),
     params={
         "month": Param(

@@ -16,7 +16,7 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 from avoir_airflow import (
     LOAD_AT,
     TASK_DEFAULTS,
-    announce_failure,
+    announce_timeout,
     as_of_of,
     scheduled,
     settings,
@@ -34,7 +34,7 @@ for source in sources():
         catchup=False,
         max_active_runs=1,
         default_args=TASK_DEFAULTS,
-        on_failure_callback=announce_failure,
+        on_failure_callback=announce_timeout,
         dagrun_timeout=timedelta(hours=4),
         tags=["load", source.system],
         doc_md=__doc__,

@@ -17,15 +17,6 @@ from avoir.sources.model import SourceConnection, parse_sources
 
 LOAD_AT = "0 2 * * *"
 
-TASK_DEFAULTS: dict[str, Any] = {
-    "owner": "avoir",
-    "retries": 3,
-    "retry_delay": timedelta(seconds=10),
-    "retry_exponential_backoff": True,
-    "max_retry_delay": timedelta(minutes=10),
-    "execution_timeout": timedelta(hours=2),
-}
-
 
 @cache
 def settings() -> Settings:
@@ -54,14 +45,38 @@ def as_of_of(context: Mapping[str, Any]) -> datetime:
     return instant
 
 
-def announce_failure(context: Mapping[str, Any]) -> None:
-    """Append a failed run to ``run/failures.jsonl``, which ``avoir status`` shows."""
+def announce_task_failure(context: Mapping[str, Any]) -> None:
+    """Tell of a task that failed for good; called in the task's own process, before anything can stop."""
+    task = context["task_instance"]
+    _announce(context, task_id=task.task_id, reason=str(context.get("exception") or "failed"))
+
+
+def announce_timeout(context: Mapping[str, Any]) -> None:
+    """Tell of a run that took too long; every other failure was told by its task."""
+    reason = str(context.get("reason"))
+    if reason == "timed_out":
+        _announce(context, task_id=None, reason=reason)
+
+
+def _announce(context: Mapping[str, Any], *, task_id: str | None, reason: str) -> None:
+    """Append to ``run/failures.jsonl``, which ``avoir status`` shows."""
     run = context["dag_run"]
-    line = {"dag_id": run.dag_id, "run_id": run.run_id, "reason": str(context.get("reason") or "task failed")}
+    line = {"dag_id": run.dag_id, "run_id": run.run_id, "task_id": task_id, "reason": reason[:2000]}
     path = settings().profile_home / "run" / "failures.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         file.write(json.dumps(line) + "\n")
+
+
+TASK_DEFAULTS: dict[str, Any] = {
+    "owner": "avoir",
+    "retries": 3,
+    "retry_delay": timedelta(seconds=10),
+    "retry_exponential_backoff": True,
+    "max_retry_delay": timedelta(minutes=10),
+    "execution_timeout": timedelta(hours=2),
+    "on_failure_callback": announce_task_failure,
+}
 
 
 def dbt_task_group(*, as_of: Any) -> Any:

@@ -40,13 +40,14 @@ def test_every_task_has_an_owner_retries_with_backoff_and_a_limit(dags: dict[str
     seen = 0
     for dag in dags.values():
         assert dag.dagrun_timeout, f"{dag.dag_id}: set dagrun_timeout"
-        assert dag.on_failure_callback, f"{dag.dag_id}: set on_failure_callback=announce_failure"
+        assert dag.on_failure_callback, f"{dag.dag_id}: set on_failure_callback=announce_timeout"
         assert dag.max_active_runs == 1, f"{dag.dag_id}: two runs at once would load the same window"
         assert not dag.catchup, f"{dag.dag_id}: a window reaches back to the watermark by itself"
         for task in dag.tasks:
             seen += 1
             name = f"{dag.dag_id}.{task.task_id}"
             assert task.owner == "avoir", f"{name}: use TASK_DEFAULTS"
+            assert task.on_failure_callback, f"{name}: use TASK_DEFAULTS, which tell of a failure"
             if task.task_id == "dbt.dbt_producer_watcher_done":
                 continue  # an empty join of Cosmos, which never fails
             assert task.retries >= 1, f"{name}: a nightly task retries"

