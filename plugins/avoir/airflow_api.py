@@ -34,12 +34,16 @@ class AirflowApi:
         self._session.trust_env = False
 
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
-        if "Authorization" not in self._session.headers:
-            self._sign_in()
-        response = self._session.request(method, f"{self.url}/api/v2{path}", timeout=60, **arguments)
-        if response.status_code == requests.codes.unauthorized:
-            self._sign_in()
+        try:
+            if "Authorization" not in self._session.headers:
+                self._sign_in()
             response = self._session.request(method, f"{self.url}/api/v2{path}", timeout=60, **arguments)
+            if response.status_code == requests.codes.unauthorized:
+                self._sign_in()
+                response = self._session.request(method, f"{self.url}/api/v2{path}", timeout=60, **arguments)
+        except requests.RequestException as error:
+            message = f"Airflow at {self.url} does not answer any more; read its logs and start again"
+            raise AirflowApiError(message) from error
         if not response.ok:
             raise AirflowApiError(f"{method} {path}: {response.status_code} {response.text[:500]}")
         return response.json() if response.content else None

@@ -287,6 +287,8 @@ def sql(
                 rows = _rows(connection, query)
             except psycopg.Error as error:
                 raise RuntimeError(str(error).strip()) from error
+            finally:
+                connection.rollback()
     if as_json:
         print(json.dumps(rows, default=_plain, indent=2))
     elif sys.stdout.isatty():
@@ -416,7 +418,8 @@ def published_months(connection: psycopg.Connection) -> list[dict[str, Any]]:
 
 def _rows(connection: psycopg.Connection, query: str) -> list[dict[str, Any]]:
     with connection.cursor() as cursor:
-        cursor.execute(query)
+        # As a prepared statement: one statement only, so that no `commit;` can end the transaction first.
+        cursor.execute(query, prepare=True)
         if cursor.description is None:
             return []
         names = []

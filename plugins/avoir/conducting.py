@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from avoir.airflow_api import FINISHED, AirflowApi
 from avoir.inputs import inputs_sha256, last_build_sha256
 from avoir.modelling import parse_project
+from avoir.postgres import locked
 from avoir.services import (
     LOGIN,
     ServicesError,
@@ -46,6 +47,14 @@ def services_up(here: Surroundings, tell: Tell, *, keep: bool = False) -> Iterat
     while state is not None and state.get("phase") in {"busy", "stopping", "failed"}:
         time.sleep(0.2)
         state = read_state(here)
+    if state is not None and state.get("owner") == "run":
+        # Services of a run last as long as the run; what an interrupted one left is not built upon.
+        with locked(here.run_directory / "run.lock", wait=False) as nobody_runs:
+            if keep and not nobody_runs:
+                raise ServicesError("a run of this profile is under way; wait for its end.")
+        tell("stopping what an interrupted run left up")
+        stop_request(here)
+        state = None
     if state is None:
         start_supervisor(here, keep=keep)
         started = True

@@ -8,6 +8,7 @@ compose file runs in its containers.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -21,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from http.client import HTTPException
 from pathlib import Path
 from urllib.error import URLError
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 from urllib.request import urlopen
 
 from dotenv import dotenv_values
@@ -96,6 +98,8 @@ def surroundings_of(settings: Settings, *, starting: bool = False) -> Surroundin
         if chosen != ports:
             write_private(path, json.dumps(chosen) + "\n")
         ports = chosen
+        # Within the lock: two first commands at once must make one set of passwords.
+        load_credentials(settings.profile_home)
     credentials = load_credentials(settings.profile_home)
     server = None
     if settings.database_url is None:
@@ -123,6 +127,7 @@ def _environment(
     driverless = metadata.split("://", 1)[1]
     world = settings.profile_home / "world"
     environment = {
+        **{k: v for k, v in dotenv_values(settings.checkout / ".env").items() if v},
         **os.environ,
         **{k: v for k, v in dotenv_values(world / "secrets.env").items() if v is not None},
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
@@ -153,7 +158,7 @@ def _environment(
         "AIRFLOW__API__SECRET_KEY": credentials["airflow_api_secret_key"],
         "AIRFLOW__API_AUTH__JWT_SECRET": credentials["airflow_jwt_secret"],
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://{driverless}",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": f"postgresql+asyncpg://{driverless}",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": _asyncpg_url(metadata),
         # After a crash the next scheduler takes over what the last one left within a minute, not five.
         "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "15",
         "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "15",
@@ -175,6 +180,7 @@ def _environment(
         "AVOIR_DBT_PORT": str(warehouse.port),
         "AVOIR_DBT_DATABASE": warehouse.database,
         "AVOIR_DBT_USER": "avoir_transformer",
+        "AVOIR_DBT_SSLMODE": warehouse.sslmode,
         "AVOIR_DBT_PASSWORD": warehouse.passwords["avoir_transformer"],
         "DO_NOT_TRACK": "1",
         "SCARF_ANALYTICS": "false",
@@ -186,6 +192,14 @@ def _environment(
     if settings.as_of is not None:
         environment["AVOIR_AS_OF"] = settings.as_of.isoformat()
     return environment
+
+
+def _asyncpg_url(url: str) -> str:
+    """The same address for asyncpg, which knows ``ssl`` and none of libpq's other parameters."""
+    parts = urlsplit(url)
+    mode = parse_qs(parts.query).get("sslmode")
+    query = f"ssl={mode[0]}" if mode else ""
+    return urlunsplit(("postgresql+asyncpg", parts.netloc, parts.path, query, ""))
 
 
 def stop_request(surroundings: Surroundings, *, wait_seconds: float = 90) -> bool:
@@ -200,7 +214,8 @@ def stop_request(surroundings: Surroundings, *, wait_seconds: float = 90) -> boo
         state = read_state(surroundings)
     if state is None:
         return False
-    os.kill(int(str(state["pid"])), signal.SIGTERM)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(int(str(state["pid"])), signal.SIGTERM)
     deadline = time.monotonic() + wait_seconds
     while time.monotonic() < deadline:
         with locked(surroundings.run_directory / "supervisor.lock", wait=False) as free:
@@ -242,7 +257,9 @@ def start_supervisor(surroundings: Surroundings, *, keep: bool) -> None:
         keep: services stay up after the command (``make up``), instead of being a run's own.
     """
     log = surroundings.logs / "supervisor.log"
-    command = [sys.executable, "-m", "avoir.services", surroundings.settings.profile, "up" if keep else "run"]
+    owner = "up" if keep else "run"
+    profile = surroundings.settings.profile
+    command = [sys.executable, "-m", "avoir.services", profile, owner, str(os.getpid())]
     (surroundings.run_directory / "state.json").unlink(missing_ok=True)
     environment = dict(os.environ) | {"AVOIR_HOME": str(surroundings.settings.home)}
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -274,7 +291,7 @@ def database(surroundings: Surroundings) -> Iterator[Warehouse]:
 class Supervisor:
     """Starts the services in order, keeps them alive, stops them in reverse."""
 
-    def __init__(self, surroundings: Surroundings, owner: str) -> None:
+    def __init__(self, surroundings: Surroundings, owner: str, starter: int) -> None:
         # A run triggers its own DAG runs; the nightly schedule belongs to services that stay up.
         schedule = {"AVOIR_SCHEDULE": "off" if owner == "run" else "on"}
         self.surroundings = replace(surroundings, environment=surroundings.environment | schedule)
@@ -283,7 +300,7 @@ class Supervisor:
         self.restarts: dict[str, int] = {}
         self.stopping = False
         self.failed = False
-        self.parent = os.getppid()
+        self.starter = starter
 
     def run(self) -> None:
         """Start everything and watch until SIGTERM or SIGINT."""
@@ -294,8 +311,7 @@ class Supervisor:
             self._report("ready")
             while not self.stopping:
                 self._restart_the_dead()
-                # A run's own services go when the run is gone, however it went.
-                self.stopping = self.stopping or (self.owner == "run" and os.getppid() != self.parent)
+                self.stopping = self.stopping or self._is_orphan()
                 time.sleep(0.25)
         except Exception as error:
             self.failed = True
@@ -312,8 +328,31 @@ class Supervisor:
     def _stop(self, _signal: int, _frame: types.FrameType | None) -> None:
         self.stopping = True
 
+    def _is_orphan(self) -> bool:
+        """A run's own services go when the run is gone, however it went."""
+        return self.owner == "run" and os.getppid() != self.starter
+
+    def _end_leftovers(self) -> None:
+        """Workers that outlived a supervisor and its children, all killed at once.
+
+        A process group whose leader is dead cannot have been given to anybody else.
+        """
+        try:
+            leaders = json.loads((self.surroundings.run_directory / "children.json").read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return
+        for leader in leaders:
+            try:
+                os.kill(leader, 0)
+            except ProcessLookupError:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(leader, signal.SIGKILL)
+            except PermissionError:
+                continue
+
     def _start_all(self) -> None:
         here = self.surroundings
+        self._end_leftovers()
         if here.postgres is not None:
             self._report("starting Postgres")
             here.postgres.initialise()
@@ -362,11 +401,13 @@ class Supervisor:
             self.children[name] = spawn(command, log=log, environment=here.environment)
         else:
             self.children[name] = spawn(list(AIRFLOW_COMMANDS[name]), log=log, environment=here.environment)
+        leaders = [child.pid for child in self.children.values()]
+        write_private(here.run_directory / "children.json", json.dumps(leaders) + "\n")
 
     def _await(self, name: str, ready: Callable[[], bool], seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while not ready():
-            if self.stopping:
+            if self.stopping or self._is_orphan():
                 raise ServicesError("stopped while starting")
             if time.monotonic() > deadline:
                 raise ServicesError(f"{name} did not come up; read {self.surroundings.logs / name}.log")
@@ -445,13 +486,17 @@ def _write_airflow_login(here: Surroundings) -> None:
     )
 
 
-def main(profile: str, owner: str) -> None:
-    """Entry of the supervisor process."""
+def main(profile: str, owner: str, starter: int) -> None:
+    """Entry of the supervisor process; leaves it to another supervisor when there is one."""
     surroundings = surroundings_of(Settings.from_environment(profile=profile))
-    with locked(surroundings.run_directory / "supervisor.lock") as mine:
-        if mine:
-            Supervisor(surroundings, owner).run()
+    for _ in range(50):
+        with locked(surroundings.run_directory / "supervisor.lock", wait=False) as mine:
+            if mine:
+                Supervisor(surroundings, owner, starter).run()
+                return
+        # A command that asked the database something holds the lock for a moment.
+        time.sleep(0.2)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import LiteralString
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit, urlunsplit
 
 import psycopg
 from psycopg import sql
@@ -65,6 +65,11 @@ class Warehouse:
     def port(self) -> int:
         """Port of the server."""
         return urlsplit(self.admin_url).port or 5432
+
+    @property
+    def sslmode(self) -> str:
+        """How connections are encrypted, as libpq says it; ``prefer`` unless the URL asks for more."""
+        return parse_qs(urlsplit(self.admin_url).query).get("sslmode", ["prefer"])[0]
 
     @property
     def airflow_database(self) -> str:

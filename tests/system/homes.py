@@ -66,15 +66,19 @@ class Home:
         """Everything alive that belongs to this home."""
         # Started by root, the database may live outside a private home, behind a link.
         marks = [str(self.path), str((self.path / self.profile / "postgres").resolve())]
+        # Airflow's workers show neither their command nor their environment, but keep their group.
+        children = self.path / self.profile / "run" / "children.json"
+        groups = set(json.loads(children.read_text())) if children.exists() else set()
         found = []
         for process in psutil.process_iter():
             try:
                 command = " ".join(process.cmdline())
                 belongs = any(mark in command for mark in marks)
+                belongs = belongs or os.getpgid(process.pid) in groups
                 belongs = belongs or process.environ().get("AVOIR_HOME") == str(self.path)
                 if belongs and process.pid != os.getpid():
                     found.append(process)
-            except psutil.Error:
+            except (psutil.Error, ProcessLookupError):
                 continue
         return found
 

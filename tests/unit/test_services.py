@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import socket
 import stat
@@ -94,3 +95,23 @@ def test_secrets_stay_out_of_representations(settings: Settings) -> None:
 def test_every_part_of_airflow_is_started() -> None:
     parts = {command[1] for command in AIRFLOW_COMMANDS.values()}
     assert parts == {"db", "api-server", "scheduler", "dag-processor", "triggerer"}
+
+
+def test_a_secret_in_the_env_file_reaches_the_sources(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("AVOIR_SECRET_ACME=from-the-file\nAVOIR_SECRET_BETA=from-the-file\n")
+    monkeypatch.setenv("AVOIR_SECRET_BETA", "from-the-environment")
+    environment = surroundings_of(dataclasses.replace(settings, checkout=tmp_path)).environment
+    assert environment["AVOIR_SECRET_ACME"] == "from-the-file"
+    assert environment["AVOIR_SECRET_BETA"] == "from-the-environment"
+
+
+def test_an_encrypted_database_is_asked_for_in_every_driver_s_words(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = "postgresql://admin:word@db.example:6432/avoir?sslmode=require"
+    environment = surroundings_of(dataclasses.replace(settings, database_url=url)).environment
+    assert environment["AVOIR_DBT_SSLMODE"] == "require"
+    assert environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].endswith("?sslmode=require")
+    assert environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC"].endswith("/avoir_airflow?ssl=require")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from avoir.cli import sql as ask
 from avoir.closing import close_month, verify_chain
 from avoir.publishing import PublicationBlockedError
 from avoir.running import night, rebuild
@@ -179,3 +180,22 @@ def test_readers_read_and_nothing_else(published: PublishedWarehouse) -> None:
             with published.connect(role) as connection, pytest.raises(psycopg.Error) as caught:
                 connection.execute(query)
             assert caught.value.sqlstate in {"42501", "25006"}, (role, query, caught.value)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "commit; delete from mart.mart_vendor_month",
+        "set transaction read write; delete from mart.mart_vendor_month",
+        "delete from mart.mart_vendor_month",
+        "do $$ begin delete from mart.mart_vendor_month; end $$",
+    ],
+)
+def test_asking_by_hand_changes_nothing_whatever_the_role(
+    published: PublishedWarehouse, query: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = published.mart_hash()
+    monkeypatch.setenv("AVOIR_HOME", str(published.settings.home))
+    with pytest.raises(RuntimeError, match=r"multiple commands|read-only"):
+        ask(query, role="avoir_transformer", as_json=True, profile="demo")
+    assert published.mart_hash() == before
