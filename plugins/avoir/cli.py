@@ -82,6 +82,8 @@ def run(profile: Profile = None) -> None:
 
     Services that are not up are started for the run and stopped after it. Killed at any point and started
     again, it ends with the same mart. Exit code 3: the mart was published, but a source did not land.
+
+    Example: avoir run --profile real
     """
     from avoir.conducting import Conductor, prepare, services_up  # noqa: PLC0415
     from avoir.postgres import locked  # noqa: PLC0415
@@ -138,7 +140,10 @@ def _require_data(settings: Settings) -> None:
 
 @app.command()
 def up(profile: Profile = None) -> None:
-    """Start Postgres, Airflow and, for the demo, the vendors' systems; they stay up."""
+    """Start Postgres, Airflow and, for the demo, the vendors' systems; they stay up.
+
+    Example: avoir up --profile demo
+    """
     from avoir.conducting import prepare, services_up  # noqa: PLC0415
 
     settings = Settings.from_environment(profile=profile)
@@ -159,7 +164,10 @@ def up(profile: Profile = None) -> None:
 
 @app.command()
 def down(profile: Profile = None) -> None:
-    """Stop everything that `avoir up` or an interrupted run left up."""
+    """Stop everything that `avoir up` or an interrupted run left up.
+
+    Example: avoir down
+    """
     here = _here(profile)
     stopped = stop_request(here)
     console.print("stopped" if stopped else "nothing was up")
@@ -169,7 +177,10 @@ def down(profile: Profile = None) -> None:
 def destroy(
     profile: Profile = None, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False
 ) -> None:
-    """Remove everything a profile keeps: database, Airflow's metadata, logs, the demo's world."""
+    """Remove everything a profile keeps: database, Airflow's metadata, logs, the demo's world.
+
+    Example: avoir destroy --profile real --yes
+    """
     import shutil  # noqa: PLC0415
 
     settings = Settings.from_environment(profile=profile)
@@ -184,7 +195,10 @@ def destroy(
 
 @app.command()
 def bootstrap(profile: Profile = None) -> None:
-    """Make databases, roles, schemas and privileges on the warehouse's server. Idempotent."""
+    """Make databases, roles, schemas and privileges on the warehouse's server. Idempotent.
+
+    Example: AVOIR_DATABASE_URL=postgresql://admin@db:5432/avoir avoir bootstrap
+    """
     from avoir.warehouse import bootstrap as make  # noqa: PLC0415
 
     here = _here(profile)
@@ -195,7 +209,10 @@ def bootstrap(profile: Profile = None) -> None:
 
 @app.command()
 def load(name: str, profile: Profile = None) -> None:
-    """Load the next window of one source, without Airflow."""
+    """Load the next window of one source, without Airflow.
+
+    Example: avoir load helios_invoices
+    """
     from avoir.running import load_source  # noqa: PLC0415
 
     here = _here(profile)
@@ -207,7 +224,10 @@ def load(name: str, profile: Profile = None) -> None:
 
 @app.command()
 def status(profile: Profile = None, as_json: Json = False) -> None:
-    """Published months per vendor, verdicts of the gate, watermarks of the sources."""
+    """Published months per vendor, verdicts of the gate, watermarks of the sources.
+
+    Example: avoir status --json
+    """
     here = _here(profile)
     settings = here.settings
     state = read_state(here)
@@ -301,7 +321,10 @@ def sql(
 
 @mart_app.command("hash")
 def mart_hash(profile: Profile = None) -> None:
-    """Content hash of all published tables."""
+    """Content hash of all published tables.
+
+    Example: avoir mart hash
+    """
     from avoir.publishing import mart_sha256  # noqa: PLC0415
 
     here = _here(profile)
@@ -311,7 +334,10 @@ def mart_hash(profile: Profile = None) -> None:
 
 @ledger_app.command("verify")
 def ledger_verify(profile: Profile = None) -> None:
-    """Recompute the chain of hashes; exit 1 and say where it breaks."""
+    """Recompute the chain of hashes; exit 1 and say where it breaks.
+
+    Example: avoir ledger verify
+    """
     from avoir.closing import verify_chain  # noqa: PLC0415
 
     here = _here(profile)
@@ -331,7 +357,10 @@ def contracts_check(
     ] = None,
     profile: Profile = None,
 ) -> None:
-    """Print every problem of contract files with its line and its mend; exit 1 when there is one."""
+    """Print every problem of contract files with its line and its mend; exit 1 when there is one.
+
+    Example: avoir contracts check contracts/demo/helios
+    """
     from avoir.contracts.check import check_paths  # noqa: PLC0415
 
     settings = Settings.from_environment(profile=profile)
@@ -345,7 +374,10 @@ def contracts_check(
 
 @demo_app.command("build")
 def demo_build(profile: Profile = None) -> None:
-    """Make the demo's world: histories, invoices, truth."""
+    """Make the demo's world: histories, invoices, truth.
+
+    Example: avoir demo build
+    """
     from avoir.demo.world import build_world  # noqa: PLC0415
 
     settings = Settings.from_environment(profile=profile)
@@ -355,7 +387,10 @@ def demo_build(profile: Profile = None) -> None:
 
 @demo_app.command("serve")
 def demo_serve(profile: Profile = None) -> None:
-    """Serve the demo's vendor systems over HTTP on loopback, in the foreground."""
+    """Serve the demo's vendor systems over HTTP on loopback, in the foreground.
+
+    Example: avoir demo serve
+    """
     from avoir.demo.server import serve  # noqa: PLC0415
 
     here = surroundings_of(Settings.from_environment(profile=profile))
@@ -364,7 +399,10 @@ def demo_serve(profile: Profile = None) -> None:
 
 @dbt_app.command("parse")
 def dbt_parse(profile: Profile = None) -> None:
-    """Make the manifest that the DAG is drawn from."""
+    """Make the manifest that the DAG is drawn from.
+
+    Example: avoir dbt parse
+    """
     from avoir.modelling import parse_project  # noqa: PLC0415
 
     here = _here(profile)
