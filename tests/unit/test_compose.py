@@ -84,7 +84,7 @@ def test_every_airflow_service_runs_the_native_command() -> None:
 def test_the_vendors_run_the_native_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[list[str]] = []
     monkeypatch.setattr("avoir.services.spawn", lambda command, **_: started.append(command))
-    supervisor = Supervisor(surroundings_of(settings_in(tmp_path, monkeypatch)), "up")
+    supervisor = Supervisor(surroundings_of(settings_in(tmp_path, monkeypatch)), "up", 0)
     supervisor._start("vendors")
     assert started == [[sys.executable, "-m", *SERVICES["vendors"]["command"]]]
 
