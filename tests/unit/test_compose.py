@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jsonschema
@@ -83,7 +84,12 @@ def test_every_airflow_service_runs_the_native_command() -> None:
 
 def test_the_vendors_run_the_native_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[list[str]] = []
-    monkeypatch.setattr("avoir.services.spawn", lambda command, **_: started.append(command))
+
+    def spawn(command: list[str], **_: object) -> SimpleNamespace:
+        started.append(command)
+        return SimpleNamespace(pid=0)
+
+    monkeypatch.setattr("avoir.services.spawn", spawn)
     supervisor = Supervisor(surroundings_of(settings_in(tmp_path, monkeypatch)), "up", 0)
     supervisor._start("vendors")
     assert started == [[sys.executable, "-m", *SERVICES["vendors"]["command"]]]
