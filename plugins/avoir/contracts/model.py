@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
@@ -41,6 +41,10 @@ MINUTES_PER_DAY = 24 * 60
 MAX_OPENINGS_PER_DAY = 6
 FIRST_DAY = date(1970, 1, 1)
 LAST_DAY = date(2199, 12, 31)
+
+_INSTANT = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?"
+)
 
 # Subdivisions that the holidays library once had and still takes without a word, now without their holidays.
 _RENAMED_SUBDIVISIONS = {
@@ -93,6 +97,23 @@ def _day_in_use(day: date) -> date:
     if not FIRST_DAY <= day <= LAST_DAY:
         raise refusal(f"no contract is counted on {day}", f"write a date between {FIRST_DAY} and {LAST_DAY}")
     return day
+
+
+def _month_in_use(month: str) -> str:
+    if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", month):
+        raise refusal(f"{month!r} is not a month", "write a month as YYYY-MM")
+    _day_in_use(date.fromisoformat(f"{month}-01"))
+    return month
+
+
+def _instant_text(text: str) -> str:
+    try:
+        if re.fullmatch(_INSTANT, text):
+            _day_in_use(datetime.fromisoformat(text).date())
+            return text
+    except ValueError:
+        pass
+    raise refusal(f"{text!r} is not an instant", 'write "YYYY-MM-DD HH:MM", local or with an offset')
 
 
 @cache
@@ -148,10 +169,24 @@ Level = Annotated[Exact, Field(ge=0, max_digits=18), _number_schema(minimum=0)]
 Percent = Annotated[
     Exact, Field(gt=0, le=100, max_digits=12), _number_schema(exclusiveMinimum=0, maximum=100)
 ]
+Share = Annotated[Exact, Field(ge=0, le=100, max_digits=12), _number_schema(minimum=0, maximum=100)]
+Positive = Annotated[Exact, Field(gt=0, max_digits=18), _number_schema(exclusiveMinimum=0)]
 Amount = Annotated[Exact, Field(gt=0, max_digits=24), _number_schema(exclusiveMinimum=0)]
+AmountOrNothing = Annotated[Exact, Field(ge=0, max_digits=24), _number_schema(minimum=0)]
+SignedAmount = Annotated[Exact, Field(max_digits=24), _number_schema()]
 Hours = Annotated[Exact, Field(ge=0, le=8784, max_digits=12), _number_schema(minimum=0, maximum=8784)]
 IsoDate = Annotated[date, BeforeValidator(_iso_date)]
 DayInUse = Annotated[IsoDate, AfterValidator(_day_in_use)]
+MonthInUse = Annotated[
+    str,
+    AfterValidator(_month_in_use),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$"}),
+]
+InstantText = Annotated[
+    str,
+    AfterValidator(_instant_text),
+    Field(description="Local to the contract's zone, or with an offset.", examples=["2025-03-31 17:30"]),
+]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 SourceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Title = Annotated[str, Field(min_length=1, max_length=200)]
@@ -441,6 +476,7 @@ class AvailabilityMethod(StrEnum):
     """How the availability of a month is measured."""
 
     MINUTES = "minutes"
+    MEAN_OF_SLICES = "mean_of_slices"
 
 
 class UnknownPolicy(StrEnum):
@@ -465,6 +501,20 @@ class AvailabilityIndicator(Part):
     unknown: Annotated[UnknownPolicy, Field(strict=False)]
     probe_interval_seconds: Annotated[int, Field(ge=1, le=86_400)]
     maintenance: Maintenance | None = None
+    slice_seconds: Annotated[int, Field(ge=1, le=86_400)] | None = Field(
+        default=None, description="Length of a slice of the method mean_of_slices."
+    )
+
+    @model_validator(mode="after")
+    def _slices_have_a_length(self) -> Self:
+        sliced = self.method is AvailabilityMethod.MEAN_OF_SLICES
+        if sliced and self.slice_seconds is None:
+            raise refusal(
+                "the method mean_of_slices does not say how long a slice is", "add `slice_seconds: 300`"
+            )
+        if not sliced and self.slice_seconds is not None:
+            raise refusal(f"the method {self.method} knows no slices", "remove slice_seconds")
+        return self
 
 
 class DayKind(StrEnum):
@@ -515,12 +565,62 @@ class Unit(StrEnum):
     PCT = "pct"
 
 
+class Aggregation(StrEnum):
+    """What is held against the objective: every event, or a figure of the month."""
+
+    EACH = "each"
+    RATIO = "ratio"
+    AVERAGE = "average"
+    PERCENTILE = "percentile"
+
+
+class RoundingMode(StrEnum):
+    """How a value is rounded where the contract rounds."""
+
+    HALF_UP = "half_up"
+    DOWN = "down"
+    UP = "up"
+
+
+class Rounding(Part):
+    """Rounding of the measure before it is judged and banded, where the contract says so."""
+
+    digits: Annotated[int, Field(ge=0, le=9)]
+    mode: Annotated[RoundingMode, Field(strict=False)] = RoundingMode.HALF_UP
+
+
+class Target(Part):
+    """The level of a single event, of which a ratio counts how many kept it."""
+
+    value: Level
+    unit: Annotated[Unit, Field(strict=False)]
+
+
 class Objective(Part):
     """The promised level."""
 
     operator: Annotated[Operator, Field(strict=False)]
     value: Level
     unit: Annotated[Unit, Field(strict=False)]
+    aggregation: Annotated[Aggregation, Field(strict=False)] = Aggregation.EACH
+    target: Target | None = None
+    percentile: Percent | None = None
+    rounding_before_banding: Rounding | None = None
+
+    @model_validator(mode="after")
+    def _aggregation_has_its_terms(self) -> Self:
+        for name, value, needed, example in (
+            ("target", self.target, Aggregation.RATIO, "{value: 4, unit: hours}"),
+            ("percentile", self.percentile, Aggregation.PERCENTILE, "95"),
+        ):
+            if self.aggregation is needed and value is None:
+                raise refusal(f"a {needed} needs a {name}", f"add `{name}: {example}` to the objective")
+            if self.aggregation is not needed and value is not None:
+                raise refusal(
+                    f"the aggregation {self.aggregation} has no {name}",
+                    f"remove {name}, or write aggregation: {needed}",
+                )
+        return self
 
 
 class MonthCap(Part):
@@ -536,21 +636,101 @@ class MonthCap(Part):
         return self
 
 
+class EventCap(Part):
+    """The most that one breach may cost; the lower one when both are given."""
+
+    pct_of_base: Percent | None = None
+    amount: Amount | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.pct_of_base is None and self.amount is None:
+            raise refusal("the cap has no limit", "write pct_of_base or amount, or remove event_cap")
+        return self
+
+
+class Repeat(Part):
+    """Multipliers of consecutive failing months: the first month's, the second's …; the last one goes on."""
+
+    multipliers: Annotated[Listed[Positive], Field(min_length=1, max_length=36)]
+
+
+class EarnBack(Part):
+    """A conditional reversal: what is given back when a higher level is held over the months that follow."""
+
+    level: Level | None = None
+    months: Annotated[int, Field(ge=1, le=36)] = 1
+    pct: Percent = Decimal(100)
+
+
 class Base(StrEnum):
     """The money that a percentage is taken of, excluding VAT."""
 
     MONTH_INVOICE = "month_invoice"
     SERVICE_LINES = "service_lines"
     FIXED_FEE = "fixed_fee"
+    ORDER_AMOUNT = "order_amount"
+    STATED = "stated"
 
 
-class PercentOfInvoicePerEvent(Part):
+class CountedOn(StrEnum):
+    """Whether a value counts whole, or only what lies beyond the objective."""
+
+    VALUE = "value"
+    EXCESS = "excess"
+
+
+class UnitRounding(StrEnum):
+    """What a begun unit counts."""
+
+    STARTED = "started"
+    FULL = "full"
+    EXACT = "exact"
+
+
+class UnitSize(Part):
+    """One unit of a measure, such as ``{size: 1, unit: hours}``."""
+
+    size: Positive = Decimal(1)
+    unit: Annotated[Unit, Field(strict=False)]
+
+
+class Charge(Part):
+    """What may stand in any penalty beside its formula."""
+
+    month_cap: MonthCap | None = None
+    event_cap: EventCap | None = None
+    repeat: Repeat | None = None
+    earn_back: EarnBack | None = None
+
+
+class Based(Charge):
+    """A penalty that is taken of a base."""
+
+    base: Annotated[Base, Field(strict=False)]
+    base_amount: Amount | None = Field(default=None, description="The base, where it is `stated`.")
+
+    @model_validator(mode="after")
+    def _stated_base_has_an_amount(self) -> Self:
+        _judge_stated(self.base, self.base_amount)
+        return self
+
+
+def _judge_stated(base: Base | None, amount: Decimal | None) -> None:
+    if base is Base.STATED and amount is None:
+        raise refusal("the base is stated, but not how much it is", 'add `base_amount: "120000.00"`')
+    if base is not Base.STATED and amount is not None:
+        raise refusal(
+            f"base_amount stands beside the base {base}", "write base: stated, or remove base_amount"
+        )
+
+
+class PercentOfInvoicePerEvent(Based):
     """A percentage of the month's invoice for each breach."""
 
     formula: Literal["percent_of_invoice_per_event"]
     rate_pct: Percent
-    base: Literal["month_invoice"] = "month_invoice"
-    month_cap: MonthCap | None = None
+    base: Annotated[Base, Field(strict=False)] = Base.MONTH_INVOICE
 
 
 class ProportionalOn(StrEnum):
@@ -560,24 +740,143 @@ class ProportionalOn(StrEnum):
     EXCESS = "excess"
 
 
-class Proportional(Part):
+class Proportional(Based):
     """A credit proportional to the unavailability, once the objective is missed."""
 
     formula: Literal["proportional"]
     on: Annotated[ProportionalOn, Field(strict=False)]
-    base: Annotated[Base, Field(strict=False)]
-    month_cap: MonthCap | None = None
 
 
-class FixedPerEvent(Part):
+class FixedPerEvent(Charge):
     """A fixed amount for each breach, in the contract's currency."""
 
     formula: Literal["fixed_per_event"]
     amount: Amount
-    month_cap: MonthCap | None = None
 
 
-Penalty = Annotated[PercentOfInvoicePerEvent | Proportional | FixedPerEvent, Field(discriminator="formula")]
+class Band(Part):
+    """Values between two limits and their price: at_least (>=), above (>), at_most (<=), below (<)."""
+
+    at_least: Level | None = None
+    above: Level | None = None
+    at_most: Level | None = None
+    below: Level | None = None
+    rate_pct: Share | None = None
+    amount: AmountOrNothing | None = None
+    points: Level | None = None
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Self:
+        if self.at_least is not None and self.above is not None:
+            raise refusal("the band has two lower limits", "keep at_least or above")
+        if self.at_most is not None and self.below is not None:
+            raise refusal("the band has two upper limits", "keep at_most or below")
+        prices = [value for value in (self.rate_pct, self.amount, self.points) if value is not None]
+        if len(prices) != 1:
+            raise refusal("the band needs one price", "write exactly one of rate_pct, amount and points")
+        return self
+
+    @property
+    def lower(self) -> tuple[Decimal | None, bool]:
+        """The lower limit (None: open) and whether the band holds it."""
+        return (self.at_least, True) if self.at_least is not None else (self.above, False)
+
+    @property
+    def upper(self) -> tuple[Decimal | None, bool]:
+        """The upper limit (None: open) and whether the band holds it."""
+        return (self.at_most, True) if self.at_most is not None else (self.below, False)
+
+    @property
+    def price_kind(self) -> str:
+        """Which of rate_pct, amount and points the band states."""
+        if self.rate_pct is not None:
+            return "rate_pct"
+        return "amount" if self.amount is not None else "points"
+
+
+class Tiers(Charge):
+    """A price by the band in which the measure lies."""
+
+    formula: Literal["tiers"]
+    on: Annotated[CountedOn, Field(strict=False)] = CountedOn.VALUE
+    bands: Annotated[Listed[Band], Field(min_length=1, max_length=50)]
+    base: Annotated[Base, Field(strict=False)] | None = None
+    base_amount: Amount | None = None
+
+    @model_validator(mode="after")
+    def _base_where_a_rate_needs_one(self) -> Self:
+        kinds = {band.price_kind for band in self.bands}
+        if len(kinds) > 1:
+            raise refusal(
+                "the bands are priced in different ways", "write the same of rate_pct, amount, points in all"
+            )
+        if kinds == {"rate_pct"} and self.base is None:
+            raise refusal("the bands are percentages of nothing", "add `base: month_invoice` or another base")
+        if kinds != {"rate_pct"} and self.base is not None:
+            raise refusal(f"bands of {kinds.pop()} need no base", "remove base")
+        _judge_stated(self.base, self.base_amount)
+        return self
+
+
+class Linear(Charge):
+    """A price for each unit of the measure."""
+
+    formula: Literal["linear"]
+    per: UnitSize
+    units: Annotated[UnitRounding, Field(strict=False)] = UnitRounding.STARTED
+    on: Annotated[CountedOn, Field(strict=False)] = CountedOn.EXCESS
+    amount: Amount | None = None
+    rate_pct: Percent | None = None
+    base: Annotated[Base, Field(strict=False)] | None = None
+    base_amount: Amount | None = None
+
+    @model_validator(mode="after")
+    def _one_price(self) -> Self:
+        if (self.amount is None) == (self.rate_pct is None):
+            raise refusal("a unit needs one price", "write amount, or rate_pct with base")
+        if (self.rate_pct is None) != (self.base is None):
+            raise refusal("rate_pct and base belong together", "write both, or amount alone")
+        _judge_stated(self.base, self.base_amount)
+        return self
+
+
+class ValueTimesDelay(Based):
+    """V x R / d: the value of the late part, times the delay in units, over a divisor (CCAG)."""
+
+    formula: Literal["value_times_delay"]
+    per: UnitSize
+    units: Annotated[UnitRounding, Field(strict=False)] = UnitRounding.STARTED
+    on: Annotated[CountedOn, Field(strict=False)] = CountedOn.EXCESS
+    divisor: Positive
+
+
+class Points(Charge):
+    """Service points for each breach; the version's service_points say what a point is worth."""
+
+    formula: Literal["points"]
+    points: Positive
+
+
+class AtRiskPool(Based):
+    """Pool x allocation x amount at risk, as outsourcing contracts share out the fees at risk."""
+
+    formula: Literal["at_risk_pool"]
+    pool_pct: Percent
+    allocation_pct: Percent
+    at_risk_pct: Percent
+
+
+Penalty = Annotated[
+    PercentOfInvoicePerEvent
+    | Proportional
+    | FixedPerEvent
+    | Tiers
+    | Linear
+    | ValueTimesDelay
+    | Points
+    | AtRiskPool,
+    Field(discriminator="formula"),
+]
 
 
 class Clause(Part):
@@ -594,7 +893,475 @@ class Clause(Part):
     penalty: Penalty
 
 
+# --- Bounds between clauses -------------------------------------------------------------------------------
+
+
+class ServicePoints(Part):
+    """What a service point is worth: an amount, or a percentage of a base."""
+
+    point_amount: Amount | None = None
+    point_rate_pct: Percent | None = None
+    base: Annotated[Base, Field(strict=False)] | None = None
+
+    @model_validator(mode="after")
+    def _one_worth(self) -> Self:
+        if (self.point_amount is None) == (self.point_rate_pct is None):
+            raise refusal("a point needs one worth", "write point_amount, or point_rate_pct with base")
+        if (self.point_rate_pct is None) != (self.base is None):
+            raise refusal("point_rate_pct and base belong together", "write both, or point_amount alone")
+        if self.base is Base.STATED:
+            raise refusal("a point cannot be worth a part of a stated base", "write point_amount")
+        return self
+
+
+class CumulationPer(StrEnum):
+    """Among which charges one is kept: those of one incident, or those of one month."""
+
+    INCIDENT = "incident"
+    MONTH = "month"
+
+
+class Keep(StrEnum):
+    """Which charge is kept where several stand for one failure."""
+
+    HIGHEST = "highest"
+    CUSTOMER_CHOICE = "customer_choice"
+    SUM = "sum"
+
+
+class NonCumulation(Part):
+    """Clauses that do not all charge for one failure."""
+
+    id: Identifier
+    clauses: Annotated[Listed[Identifier], Field(min_length=2)]
+    per: Annotated[CumulationPer, Field(strict=False)]
+    keep: Annotated[Keep, Field(strict=False)]
+    choice: Listed[Identifier] = ()
+
+    @model_validator(mode="after")
+    def _choice_among_its_clauses(self) -> Self:
+        if self.choice and self.keep is not Keep.CUSTOMER_CHOICE:
+            raise refusal(
+                f"keep: {self.keep} leaves no choice", "remove choice, or write keep: customer_choice"
+            )
+        for clause in self.choice:
+            if clause not in self.clauses:
+                raise refusal(
+                    f"{clause} is chosen in {self.id}, but is none of its clauses",
+                    choose_among(clause, list(self.clauses)),
+                )
+        if self.choice and len(set(self.choice)) != len(self.clauses):
+            raise refusal(f"the choice of {self.id} does not order all its clauses", "name each clause once")
+        if len(set(self.clauses)) != len(self.clauses):
+            raise refusal(f"{self.id} names a clause twice", "name each clause once")
+        return self
+
+
+class CapPer(StrEnum):
+    """The time in which a cap is used up."""
+
+    MONTH = "month"
+    QUARTER = "quarter"
+    ROLLING_12_MONTHS = "rolling_12_months"
+    TERM = "term"
+
+
+class CapScope(StrEnum):
+    """What shares a cap."""
+
+    CLAUSE = "clause"
+    SERVICE = "service"
+    CONTRACT = "contract"
+
+
+class Cap(Part):
+    """The most that a clause, a service or the contract may cost in a stretch of time."""
+
+    id: Identifier
+    per: Annotated[CapPer, Field(strict=False)]
+    scope: Annotated[CapScope, Field(strict=False)]
+    clause: Identifier | None = None
+    service: Identifier | None = None
+    amount: Amount | None = None
+    pct: Percent | None = None
+    of: Annotated[Base, Field(strict=False)] | None = None
+
+    @model_validator(mode="after")
+    def _limit_and_scope(self) -> Self:
+        if self.amount is None and self.pct is None:
+            raise refusal(f"the cap {self.id} has no limit", "write amount, or pct with of")
+        if (self.pct is None) != (self.of is None):
+            raise refusal("pct and of belong together", "write both, or amount alone")
+        if self.of is Base.STATED:
+            raise refusal("a cap cannot be a part of a stated base", "write amount")
+        for name, value in (("clause", self.clause), ("service", self.service)):
+            if (self.scope == name) != (value is not None):
+                mend = f"add `{name}: …`" if self.scope == name else f"remove {name}, or write scope: {name}"
+                raise refusal(f"the scope {self.scope} and the key {name} do not go together", mend)
+        if self.scope is CapScope.CONTRACT and self.of in {Base.SERVICE_LINES, Base.FIXED_FEE}:
+            raise refusal(f"a contract has no {self.of}", "write of: month_invoice or order_amount")
+        return self
+
+    @property
+    def key(self) -> str:
+        """The clause or service that shares the cap; empty for the contract."""
+        return self.clause or self.service or ""
+
+
+class ExemptionOver(StrEnum):
+    """Over which total an exemption is a threshold."""
+
+    MONTH = "month"
+    TERM = "term"
+
+
+class Exemption(Part):
+    """A threshold, not a deductible: at or under it nothing is due, over it all is."""
+
+    amount: Amount
+    over: Annotated[ExemptionOver, Field(strict=False)]
+
+
+class Indexation(Part):
+    """Price revision of the penalty: the index of the breach's month over the base value."""
+
+    index: Identifier
+    base_value: Positive
+    lag_months: Annotated[int, Field(ge=0, le=36)] = 0
+    coefficient_digits: Annotated[int, Field(ge=0, le=12)] | None = None
+    coefficient_rounding: Annotated[RoundingMode, Field(strict=False)] = RoundingMode.HALF_UP
+
+
+class SettlementDocument(StrEnum):
+    """How the money comes back: credit note (381), self-billed (261), deduction or voucher."""
+
+    CREDIT_NOTE = "credit_note"
+    SELF_BILLED_CREDIT_NOTE = "self_billed_credit_note"
+    DEDUCTION = "deduction"
+    VOUCHER = "voucher"
+
+
+class Vat(StrEnum):
+    """A price reduction bears the invoice's VAT; a public penalty is out of scope."""
+
+    PRICE_REDUCTION = "price_reduction"
+    OUT_OF_SCOPE = "out_of_scope"
+
+
+class Settlement(Part):
+    """How penalties are settled."""
+
+    document: Annotated[SettlementDocument, Field(strict=False)] = SettlementDocument.CREDIT_NOTE
+    vat: Annotated[Vat, Field(strict=False)] = Vat.PRICE_REDUCTION
+
+
+class Silence(StrEnum):
+    """What a vendor's silence means when its time for observations has passed."""
+
+    AGREED = "agreed"
+    WAIVED = "waived"
+
+
+class Procedure(Part):
+    """From the notice to the application of a penalty."""
+
+    notice_days: Annotated[int, Field(ge=0, le=366)] | None = None
+    observation_days: Annotated[int, Field(ge=0, le=366)]
+    silence: Annotated[Silence, Field(strict=False)] = Silence.AGREED
+
+
+class ExclusionGround(Part):
+    """A ground on which time or an event may be left out, such as force majeure."""
+
+    id: Identifier
+    title: Title
+    text: Annotated[str, Field(min_length=1, max_length=20_000)] | None = None
+    clauses: Listed[Identifier] = Field(default=(), description="The clauses it touches; all when left out.")
+
+
+class TerminationRight(Part):
+    """When the customer may end the contract for what was delivered."""
+
+    id: Identifier
+    title: Title
+    text: Annotated[str, Field(min_length=1, max_length=20_000)] | None = None
+    clause: Identifier | None = None
+    breached_months: Annotated[int, Field(ge=1, le=60)] | None = None
+    within_months: Annotated[int, Field(ge=1, le=60)] | None = None
+
+
+class Every(StrEnum):
+    """How often a committee meets or a report is due."""
+
+    WEEK = "week"
+    TWO_WEEKS = "two_weeks"
+    MONTH = "month"
+    QUARTER = "quarter"
+    YEAR = "year"
+
+
+class CommitteeLevel(StrEnum):
+    """What a committee decides on."""
+
+    STRATEGIC = "strategic"
+    OPERATIONAL = "operational"
+
+
+class Committee(Part):
+    """A body that meets regularly."""
+
+    id: Identifier
+    name: Title
+    level: Annotated[CommitteeLevel, Field(strict=False)]
+    every: Annotated[Every, Field(strict=False)]
+
+
+class ReportDue(Part):
+    """A report that the vendor owes."""
+
+    id: Identifier
+    name: Title
+    every: Annotated[Every, Field(strict=False)]
+    due_business_day: Annotated[int, Field(ge=1, le=66)] | None = None
+
+
+class RaciRow(Part):
+    """Who is responsible (R), accountable (A), consulted (C) and informed (I); exactly one is accountable."""
+
+    activity: Title
+    roles: Annotated[dict[Title, Annotated[str, Field(pattern=r"^[RACI](/[RACI])*$")]], Field(min_length=1)]
+
+
+class Governance(Part):
+    """How the relation is steered."""
+
+    committees: Listed[Committee] = ()
+    reports: Listed[ReportDue] = ()
+    raci: Listed[RaciRow] = ()
+
+
+class ExcludedStretch(Part):
+    """What is left out on a ground: a stretch of a service's time, or one ticket or release by its number."""
+
+    ground: Identifier
+    service: Identifier | None = None
+    from_: Annotated[InstantText | None, Field(alias="from")] = None
+    to: InstantText | None = None
+    ticket: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    release: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> Self:
+        stretch = [self.service, self.from_, self.to]
+        if sum(part is not None for part in (self.ticket, self.release)) + any(
+            part is not None for part in stretch
+        ) != 1 or (any(part is not None for part in stretch) and None in stretch):
+            mend = "write service, from and to, or ticket, or release"
+            raise refusal("it does not say what is excluded", mend)
+        return self
+
+
+class ExclusionDecision(ExcludedStretch):
+    """A claim for exclusion that was accepted. It counts from the day it was accepted on."""
+
+    id: Identifier
+    accepted_on: DayInUse
+
+
+# --- Worked tests -----------------------------------------------------------------------------------------
+
+
+class EventOfTest(Part):
+    """An event of a ticket."""
+
+    at: InstantText
+    field: Annotated[TicketField, Field(strict=False)]
+    value: Annotated[str, Field(max_length=200)] | None = None
+
+
+class TicketOfTest(Part):
+    """A ticket and its events; the first is its creation."""
+
+    ticket: Annotated[str, Field(min_length=1, max_length=200)]
+    service: Identifier
+    events: Annotated[Listed[EventOfTest], Field(min_length=1)]
+
+    @field_validator("events")
+    @classmethod
+    def _created_first(cls, events: tuple[EventOfTest, ...]) -> tuple[EventOfTest, ...]:
+        created = [event.field is TicketField.CREATED for event in events]
+        if created != [True] + [False] * (len(events) - 1):
+            raise refusal("a ticket starts with its creation, once", "write {at: …, field: created} first")
+        return events
+
+
+class StretchOfTest(Part):
+    """A stretch of a service's time."""
+
+    service: Identifier
+    from_: Annotated[InstantText, Field(alias="from")]
+    to: InstantText
+
+
+class ProbeState(StrEnum):
+    """What a probe says."""
+
+    UP = "up"
+    DOWN = "down"
+
+
+class ProbesOfTest(StretchOfTest):
+    """Samples at ``from`` and every so many seconds after it, before ``to``."""
+
+    every_seconds: Annotated[int, Field(ge=1, le=86_400)]
+    state: Annotated[ProbeState, Field(strict=False)]
+
+
+class MaintenanceOfTest(StretchOfTest):
+    """Planned work and when it was announced."""
+
+    announced: InstantText
+
+
+class ReplanOfTest(Part):
+    """A new date for a release: when it was asked for, when approved (null: refused), and the date."""
+
+    requested: DayInUse
+    approved: DayInUse | None = None
+    due: DayInUse
+
+
+class ReleaseOfTest(Part):
+    """A release: its first plan, its replans, and its delivery."""
+
+    release: Annotated[str, Field(min_length=1, max_length=200)]
+    service: Identifier
+    due: DayInUse
+    approved: bool = True
+    delivered: DayInUse | None = None
+    replans: Listed[ReplanOfTest] = ()
+
+
+class LineOfTest(Part):
+    """A line of an invoice, excluding VAT; without a service it belongs to none."""
+
+    service: Identifier | None = None
+    amount: SignedAmount
+
+
+class InvoiceKind(StrEnum):
+    """Kinds of documents in a test."""
+
+    INVOICE = "invoice"
+    CREDIT_NOTE = "credit_note"
+
+
+class InvoiceOfTest(Part):
+    """A document of a month."""
+
+    month: MonthInUse
+    kind: Annotated[InvoiceKind, Field(strict=False)] = InvoiceKind.INVOICE
+    lines: Annotated[Listed[LineOfTest], Field(min_length=1)]
+
+
+class Outcome(StrEnum):
+    """Verdicts."""
+
+    MET = "met"
+    BREACHED = "breached"
+    RUNNING = "running"
+    EXCLUDED = "excluded"
+    NO_DATA = "no_data"
+
+
+STEPS = (
+    "formula",
+    "repeat",
+    "non_cumulation",
+    "event_cap",
+    "period_cap",
+    "rolling_cap",
+    "exemption",
+    "indexation",
+    "earn_back",
+    "credit",
+)
+
+
+class Expectation(Part):
+    """What the lines of a selection must come to, step by step; sums, compared at the digits written."""
+
+    clause: Identifier | None = None
+    month: MonthInUse | None = None
+    ticket: str | None = None
+    release: str | None = None
+    business_seconds: Level | None = None
+    outcome: Annotated[Outcome, Field(strict=False)] | None = None
+    measured: SignedAmount | None = None
+    lines: Annotated[int, Field(ge=0)] | None = None
+    formula: SignedAmount | None = None
+    repeat: SignedAmount | None = None
+    non_cumulation: SignedAmount | None = None
+    event_cap: SignedAmount | None = None
+    period_cap: SignedAmount | None = None
+    rolling_cap: SignedAmount | None = None
+    exemption: SignedAmount | None = None
+    indexation: SignedAmount | None = None
+    earn_back: SignedAmount | None = None
+    credit: SignedAmount | None = None
+
+    @model_validator(mode="after")
+    def _selects_and_states(self) -> Self:
+        if self.ticket is not None and self.release is not None:
+            raise refusal("nothing is both a ticket and a release", "keep one of the two")
+        one = self.clause is not None and bool(self.ticket or self.release or self.month)
+        if (self.outcome is not None or self.measured is not None) and not one:
+            mend = "add clause, and ticket, release or month"
+            raise refusal("it does not say whose outcome or measure is meant", mend)
+        if self.business_seconds is not None and not (self.clause is not None and self.ticket is not None):
+            raise refusal("business_seconds are those of a ticket under a clause", "add clause and ticket")
+        if not self.stated:
+            raise refusal(
+                "the row expects nothing", "state a step, lines, measured, outcome or business_seconds"
+            )
+        return self
+
+    @property
+    def stated(self) -> tuple[str, ...]:
+        """Names of what the row states, in the order of the pipeline."""
+        names = ("business_seconds", "outcome", "measured", "lines", *STEPS)
+        return tuple(name for name in names if getattr(self, name) is not None)
+
+
+class WorkedTest(Part):
+    """A worked example of the contract: what happened, and what must come of it."""
+
+    name: Title
+    as_of: InstantText | None = None
+    tickets: Listed[TicketOfTest] = ()
+    downtime: Listed[StretchOfTest] = ()
+    probes: Listed[ProbesOfTest] = ()
+    maintenance: Listed[MaintenanceOfTest] = ()
+    releases: Listed[ReleaseOfTest] = ()
+    invoices: Listed[InvoiceOfTest] = ()
+    exclusions: Listed[ExcludedStretch] = ()
+    index_values: dict[Identifier, dict[MonthInUse, Positive]] = Field(default_factory=dict)
+    expect: Annotated[Listed[Expectation], Field(min_length=1)]
+
+
 # --- The contract -----------------------------------------------------------------------------------------
+
+
+class TermName(StrEnum):
+    """Terms of a whole version, of which there is one each."""
+
+    ORDER_AMOUNT = "order_amount"
+    SERVICE_POINTS = "service_points"
+    EXEMPTION = "exemption"
+    INDEXATION = "indexation"
+    SETTLEMENT = "settlement"
+    PROCEDURE = "procedure"
+    GOVERNANCE = "governance"
 
 
 class Removed(Part):
@@ -603,6 +1370,11 @@ class Removed(Part):
     calendars: Listed[Identifier] = ()
     services: Listed[Identifier] = ()
     clauses: Listed[Identifier] = ()
+    exclusions: Listed[Identifier] = ()
+    non_cumulation: Listed[Identifier] = ()
+    caps: Listed[Identifier] = ()
+    termination_rights: Listed[Identifier] = ()
+    terms: Listed[Annotated[TermName, Field(strict=False)]] = ()
 
 
 class Version(Part):
@@ -619,6 +1391,17 @@ class Version(Part):
     calendars: Listed[Calendar] = ()
     services: Listed[Service] = ()
     clauses: Listed[Clause] = ()
+    exclusions: Listed[ExclusionGround] = ()
+    non_cumulation: Listed[NonCumulation] = ()
+    caps: Listed[Cap] = ()
+    termination_rights: Listed[TerminationRight] = ()
+    order_amount: Amount | None = None
+    service_points: ServicePoints | None = None
+    exemption: Exemption | None = None
+    indexation: Indexation | None = None
+    settlement: Settlement | None = None
+    procedure: Procedure | None = None
+    governance: Governance | None = None
     remove: Removed = Removed()
 
 
@@ -629,15 +1412,25 @@ class Vendor(Part):
     name: Title
 
 
+class Customer(Part):
+    """The party that is owed the service."""
+
+    name: Title
+
+
 class Contract(Part):
     """A contract file."""
 
     contract: Identifier
     name: Title
     vendor: Vendor
+    customer: Customer | None = None
     currency: CurrencyCode
     timezone: ZoneName
     versions: Annotated[Listed[Version], Field(min_length=1)]
+    index_values: dict[Identifier, dict[MonthInUse, Positive]] = Field(default_factory=dict)
+    exclusion_decisions: Listed[ExclusionDecision] = ()
+    tests: Listed[WorkedTest] = ()
 
     @property
     def minor_units(self) -> int:

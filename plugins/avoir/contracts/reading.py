@@ -148,6 +148,7 @@ def _resolved(
             clauses=stage.clauses,
             keys=keys,
             paths=stage.paths,
+            terms=stage.terms,
         )
         findings += judge_keys(version, broken | unmapped)
         versions.append(version)

@@ -7,14 +7,72 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
-from avoir.contracts.model import Calendar, Clause, Contract, Service, SourceKey, Version, json_ready
+from avoir.contracts.model import (
+    Calendar,
+    Cap,
+    Clause,
+    Contract,
+    ExclusionGround,
+    Exemption,
+    Governance,
+    Indexation,
+    NonCumulation,
+    Procedure,
+    Service,
+    ServicePoints,
+    Settlement,
+    SourceKey,
+    TerminationRight,
+    TermName,
+    Version,
+    json_ready,
+)
 
 OPEN_END = date(9999, 12, 31)
 
-SECTIONS = ("calendars", "services", "clauses")
+SECTIONS = (
+    "calendars",
+    "services",
+    "clauses",
+    "exclusions",
+    "non_cumulation",
+    "caps",
+    "termination_rights",
+)
 Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a version agrees beside calendars, services and clauses, with what it inherits."""
+
+    exclusions: Mapping[str, ExclusionGround]
+    non_cumulation: Mapping[str, NonCumulation]
+    caps: Mapping[str, Cap]
+    termination_rights: Mapping[str, TerminationRight]
+    order_amount: Decimal | None = None
+    service_points: ServicePoints | None = None
+    exemption: Exemption | None = None
+    indexation: Indexation | None = None
+    settlement: Settlement | None = None
+    procedure: Procedure | None = None
+    governance: Governance | None = None
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The terms that are there, as plain JSON values."""
+        parts: dict[str, Any] = {
+            section: {part_id: json_ready(part) for part_id, part in getattr(self, section).items()}
+            for section in SECTIONS[3:]
+        }
+        for term in TermName:
+            value = getattr(self, term)
+            if value is not None:
+                parts[str(term)] = format(value, "f") if isinstance(value, Decimal) else json_ready(value)
+        return {name: part for name, part in parts.items() if part != {} or name in set(TermName)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +98,7 @@ class ResolvedVersion:
     clauses: Mapping[str, Clause]
     keys: Mapping[str, tuple[ClaimedKey, ...]]
     paths: Mapping[tuple[str, str], Path]
+    terms: Terms
 
     @property
     def content(self) -> dict[str, Any]:
@@ -73,6 +132,7 @@ class ResolvedVersion:
                 for service_id, service in self.services.items()
             },
             "clauses": {clause_id: json_ready(clause) for clause_id, clause in self.clauses.items()},
+            **self.terms.content,
         }
 
     @property
@@ -89,7 +149,10 @@ class ResolvedVersion:
 
 @dataclass(frozen=True)
 class Inherited:
-    """The parts of a version by id, before its keys are expanded, and where in the file each was written."""
+    """The parts of a version by id, before its keys are expanded, and where in the file each was written.
+
+    ``paths`` has an entry per ``(section, id)``, and per ``("terms", name)``.
+    """
 
     version: Version
     valid_to: date
@@ -97,32 +160,52 @@ class Inherited:
     services: Mapping[str, Service]
     clauses: Mapping[str, Clause]
     paths: Mapping[tuple[str, str], Path]
+    terms: Terms
 
 
 def inherit(contract: Contract) -> list[Inherited]:
     """Return the versions in file order, each with the parts of the one before unless replaced or removed."""
-    calendars: dict[str, Calendar] = {}
-    services: dict[str, Service] = {}
-    clauses: dict[str, Clause] = {}
+    parts: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
+    terms: dict[str, Any] = {}
     paths: dict[tuple[str, str], Path] = {}
     inherited: list[Inherited] = []
     for number, version in enumerate(contract.versions):
-        for section, parts in zip(SECTIONS, (calendars, services, clauses), strict=True):
+        for section in SECTIONS:
             for removed in getattr(version.remove, section):
-                parts.pop(removed, None)  # type: ignore[attr-defined]
+                parts[section].pop(removed, None)
                 paths.pop((section, removed), None)
             for position, part in enumerate(getattr(version, section)):
                 paths[section, part.id] = ("versions", number, section, position)
-        for calendar in version.calendars:
-            calendars[calendar.id] = calendar.model_copy(
-                update={"timezone": calendar.timezone or contract.timezone}
-            )
-        services.update({service.id: service for service in version.services})
-        clauses.update({clause.id: clause for clause in version.clauses})
+                parts[section][part.id] = (
+                    part.model_copy(update={"timezone": part.timezone or contract.timezone})
+                    if isinstance(part, Calendar)
+                    else part
+                )
+        for term in TermName:
+            if term in version.remove.terms:
+                terms.pop(str(term), None)
+                paths.pop(("terms", term), None)
+            if getattr(version, term) is not None:
+                terms[str(term)] = getattr(version, term)
+                paths["terms", term] = ("versions", number, str(term))
         valid_to = version.effective_to or OPEN_END
         if version.effective_to is None and number + 1 < len(contract.versions):
             valid_to = contract.versions[number + 1].effective_from
         inherited.append(
-            Inherited(version, valid_to, dict(calendars), dict(services), dict(clauses), dict(paths))
+            Inherited(
+                version=version,
+                valid_to=valid_to,
+                calendars=dict(parts["calendars"]),
+                services=dict(parts["services"]),
+                clauses=dict(parts["clauses"]),
+                paths=dict(paths),
+                terms=Terms(
+                    exclusions=dict(parts["exclusions"]),
+                    non_cumulation=dict(parts["non_cumulation"]),
+                    caps=dict(parts["caps"]),
+                    termination_rights=dict(parts["termination_rights"]),
+                    **terms,
+                ),
+            )
         )
     return inherited

@@ -27,7 +27,15 @@ from avoir.contracts.model import (
 from avoir.contracts.problems import choose_among
 from avoir.contracts.resolving import SECTIONS, Inherited, Path, ResolvedVersion
 
-_PART_OF_SECTION = {"calendars": "calendar", "services": "service", "clauses": "clause"}
+_PART_OF_SECTION = {
+    "calendars": "calendar",
+    "services": "service",
+    "clauses": "clause",
+    "exclusions": "ground",
+    "non_cumulation": "group",
+    "caps": "cap",
+    "termination_rights": "right",
+}
 _KEY_OF_INDICATOR = {
     "clock": KeyKind.TICKET,
     "availability": KeyKind.MONITOR,
@@ -60,6 +68,12 @@ BrokenParts = frozenset[tuple[str, str]]
 unknown."""
 
 
+def parts_of(stage: Inherited, section: str) -> Mapping[str, object]:
+    """Return the parts of a section by id."""
+    parts: Mapping[str, object] = getattr(stage if hasattr(stage, section) else stage.terms, section)
+    return parts
+
+
 def judge_versions(
     contract: Contract, inherited: Sequence[Inherited], broken: BrokenParts
 ) -> Iterator[Finding]:
@@ -70,7 +84,7 @@ def judge_versions(
         before = inherited[number - 1] if number else None
         for section in SECTIONS:
             yield from _judge_ids(section, [part.id for part in getattr(version, section)], at)
-            known = list(getattr(before, section)) if before else []
+            known = list(parts_of(before, section)) if before else []
             for position, removed in enumerate(getattr(version.remove, section)):
                 if removed not in known and (section, removed) not in broken:
                     name = _PART_OF_SECTION[section]
