@@ -29,6 +29,19 @@ outages as (
 
 ),
 
+exclusions as (
+
+    select * from {{ ref('int_exclusions') }}
+    where from_us is not null
+
+),
+
+sliced as (
+
+    select * from {{ ref('int_probe_slices') }}
+
+),
+
 published as (
 
     select * from {{ ref('stg_upptime__published') }}
@@ -47,12 +60,16 @@ periods as (
         clauses.objective_value,
         clauses.objective_operator,
         clauses.unknown_policy,
+        clauses.availability_method,
+        clauses.rounding_digits_no,
+        clauses.rounding_mode,
+        cast(clauses.slice_seconds * 1000000 as bigint) as slice_us,
         cast(clauses.maintenance_notice_seconds * 1000000 as bigint) as notice_us,
         cast(clauses.probe_interval_seconds * 1500000 as bigint) as tolerance_us,
         months.month_date,
         months.is_complete,
         months.period_from_us,
-        least(months.period_to_us, {{ as_of_us() }}) as period_to_us
+        least(months.period_to_us, coalesce(months.as_of_us, {{ as_of_us() }})) as period_to_us
     from clauses
     inner join months on clauses.contract_version_id = months.contract_version_id
     where months.period_from_us < {{ as_of_us() }}
@@ -176,6 +193,20 @@ states as (
         outages.outage_kind = 'planned'
         and periods.notice_us is not null
         and outages.announced_us <= outages.begin_us - periods.notice_us
+    union all
+    -- Time that was excluded leaves both sides like planned work.
+    select
+        periods.contract_version_id,
+        periods.clause_id,
+        periods.month_date,
+        periods.period_from_us,
+        periods.period_to_us,
+        'maintenance' as state,
+        exclusions.from_us as state_from_us,
+        exclusions.to_us as state_to_us
+    from periods
+    inner join exclusions
+        on periods.contract_version_id = exclusions.contract_version_id and periods.clause_id = exclusions.clause_id
 
 ),
 
@@ -295,6 +326,88 @@ scoped as (
 
 ),
 
+averaged as (
+
+    -- Mean of slices: a slice without a sample counts as the policy on unknown time says.
+    select
+        periods.contract_version_id,
+        periods.clause_id,
+        periods.month_date,
+        case periods.unknown_policy
+            when 'exclude' then count(sliced.slice_no)
+            else ceil(cast(periods.period_to_us - periods.period_from_us as numeric) / periods.slice_us)
+        end as slice_count,
+        coalesce(sum(sliced.error_quantity), 0)
+        + case
+            when periods.unknown_policy = 'down'
+                then
+                    ceil(cast(periods.period_to_us - periods.period_from_us as numeric) / periods.slice_us)
+                    - count(sliced.slice_no)
+            else 0
+        end as error_quantity
+    from periods
+    left join sliced
+        on
+            periods.contract_version_id = sliced.contract_version_id
+            and periods.clause_id = sliced.clause_id
+            and periods.month_date = sliced.month_date
+    where periods.availability_method = 'mean_of_slices'
+    group by
+        periods.contract_version_id,
+        periods.clause_id,
+        periods.month_date,
+        periods.unknown_policy,
+        periods.period_from_us,
+        periods.period_to_us,
+        periods.slice_us
+
+),
+
+quantified as (
+
+    -- What is judged: so much unavailable of so much in all, in microseconds or in slices.
+    select
+        scoped.*,
+        cast(
+            case when scoped.availability_method = 'mean_of_slices' then averaged.error_quantity else scoped.downtime_us end
+            as numeric
+        ) as unavailable_quantity,
+        cast(
+            case when scoped.availability_method = 'mean_of_slices' then averaged.slice_count else scoped.in_scope_us end
+            as numeric
+        ) as total_quantity
+    from scoped
+    left join averaged
+        on
+            scoped.contract_version_id = averaged.contract_version_id
+            and scoped.clause_id = averaged.clause_id
+            and scoped.month_date = averaged.month_date
+
+),
+
+compared as (
+
+    select
+        *,
+        case
+            when total_quantity = 0 then null
+            when rounding_digits_no is null
+                then
+                    {{ stands_to(
+                        '100 * (total_quantity - unavailable_quantity)', 'total_quantity', 'objective_operator', 'objective_value'
+                    ) }}
+            else
+                {{ stands_to(
+                    rounded_as(
+                        quotient('100 * (total_quantity - unavailable_quantity)', 'total_quantity'),
+                        'rounding_digits_no', 'rounding_mode'
+                    ), '1', 'objective_operator', 'objective_value'
+                ) }}
+        end as is_kept
+    from quantified
+
+),
+
 publications as (
 
     -- The first figure published once the month is over stays its figure; before that, the newest.
@@ -351,25 +464,21 @@ judged as (
         scoped.downtime_us,
         scoped.in_scope_us / 1000000.0 as in_scope_seconds,
         scoped.downtime_us / 1000000.0 as downtime_seconds,
+        scoped.unavailable_quantity,
+        scoped.total_quantity,
         scoped.objective_value as objective_pct,
         -- A ratio for people to read; the judgement below never looks at it.
-        round(100 * (1 - cast(scoped.downtime_us as numeric) / nullif(scoped.in_scope_us, 0)), 6) as availability_pct,
+        round(100 * (1 - scoped.unavailable_quantity / nullif(scoped.total_quantity, 0)), 6) as availability_pct,
         round(
             100 * (1 - cast(scoped.unknown_us as numeric) / nullif(scoped.month_us - scoped.maintenance_us, 0)), 6
         ) as coverage_pct,
         reported.vendor_reported_pct,
         case
-            when scoped.in_scope_us = 0 then 'no_data'
-            when
-                cast(scoped.downtime_us as numeric) * 100 > (100 - scoped.objective_value) * scoped.in_scope_us
-                then 'breached'
-            when
-                scoped.objective_operator = '>'
-                and cast(scoped.downtime_us as numeric) * 100 = (100 - scoped.objective_value) * scoped.in_scope_us
-                then 'breached'
-            else 'met'
+            when scoped.is_kept is null then 'no_data'
+            when scoped.is_kept then 'met'
+            else 'breached'
         end as outcome
-    from scoped
+    from compared as scoped
     left join reported
         on
             scoped.contract_version_id = reported.contract_version_id

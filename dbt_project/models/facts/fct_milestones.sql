@@ -30,6 +30,17 @@ calendar_days as (
 
 ),
 
+excluded_releases as (
+
+    select distinct
+        contract_version_id,
+        clause_id,
+        release_number
+    from {{ ref('int_exclusions') }}
+    where release_number is not null
+
+),
+
 covered as (
 
     select
@@ -46,7 +57,10 @@ covered as (
         clauses.timezone,
         clauses.day_kind,
         clauses.replan_notice_days,
-        clauses.objective_value,
+        clauses.aggregation,
+        clauses.as_of_us,
+        clauses.target_operator,
+        clauses.target_value,
         keys.valid_from_date,
         keys.valid_to_date
     from releases
@@ -147,7 +161,7 @@ bounds as (
             when covered.delivered_us < {{ as_of_us() }}
                 then {{ local_date('covered.delivered_us', 'covered.timezone') }}
         end as delivered_date,
-        {{ local_date(as_of_us(), 'covered.timezone') }} as as_of_date
+        {{ local_date('coalesce(covered.as_of_us, ' ~ as_of_us() ~ ')', 'covered.timezone') }} as as_of_date
     from covered
     inner join last_plans
         on
@@ -189,8 +203,14 @@ measured as (
         case bounds.day_kind
             when 'business' then coalesce(business_days.day_count, 0)
             else greatest(0, coalesce(bounds.delivered_date, bounds.as_of_date) - bounds.due_date)
-        end as delay_days
+        end as delay_days,
+        excluded_releases.release_number is not null as is_excluded
     from bounds
+    left join excluded_releases
+        on
+            bounds.contract_version_id = excluded_releases.contract_version_id
+            and bounds.clause_id = excluded_releases.clause_id
+            and bounds.release_number = excluded_releases.release_number
     left join business_days
         on
             bounds.source_name = business_days.source_name
@@ -212,14 +232,18 @@ judged as (
         vendor_id,
         service_id,
         clause_id,
+        aggregation,
         cast(date_trunc('month', due_date) as date) as month_date,
+        {{ local_midnight_us('due_date', 'timezone') }} as due_us,
         plan_no,
         due_date,
         delivered_date,
         cast(delay_days as integer) as delay_days,
         day_kind,
         case
-            when delay_days > objective_value then 'breached'
+            when is_excluded then 'excluded'
+            when target_operator = '<' and delay_days >= target_value then 'breached'
+            when delay_days > target_value then 'breached'
             when delivered_date is null then 'running'
             else 'met'
         end as outcome

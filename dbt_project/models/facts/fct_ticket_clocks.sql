@@ -24,6 +24,23 @@ calendar_days as (
 
 ),
 
+exclusions as (
+
+    select * from {{ ref('int_exclusions') }}
+
+),
+
+excluded_tickets as (
+
+    select distinct
+        contract_version_id,
+        clause_id,
+        ticket_number
+    from exclusions
+    where ticket_number is not null
+
+),
+
 pause_fields as (
 
     select distinct
@@ -81,6 +98,20 @@ held_pauses as (
     where
         greatest(field_states.held_from_us, field_states.started_us)
         < least(field_states.held_to_us, field_states.ended_us)
+    union all
+    -- Time that was excluded stops the clock as a pause does.
+    select
+        bounds.clock_id,
+        bounds.calendar_id,
+        greatest(exclusions.from_us, bounds.started_us) as paused_from_us,
+        least(exclusions.to_us, bounds.ended_us) as paused_to_us
+    from bounds
+    inner join exclusions
+        on
+            bounds.contract_version_id = exclusions.contract_version_id
+            and bounds.clause_id = exclusions.clause_id
+            and exclusions.from_us < bounds.ended_us
+            and exclusions.to_us > bounds.started_us
 
 ),
 
@@ -196,6 +227,20 @@ measured as (
 
 ),
 
+told_apart as (
+
+    select
+        measured.*,
+        excluded_tickets.ticket_number is not null as is_excluded
+    from measured
+    left join excluded_tickets
+        on
+            measured.contract_version_id = excluded_tickets.contract_version_id
+            and measured.clause_id = excluded_tickets.clause_id
+            and measured.ticket_number = excluded_tickets.ticket_number
+
+),
+
 judged as (
 
     select
@@ -209,6 +254,7 @@ judged as (
         service_id,
         clause_id,
         calendar_id,
+        aggregation,
         month_date,
         {{ to_instant('started_us') }} as started_at,
         {{ to_instant('stopped_us') }} as stopped_at,
@@ -220,13 +266,14 @@ judged as (
         elapsed_us / 1000000.0 as elapsed_seconds,
         paused_us / 1000000.0 as paused_seconds,
         case
+            when is_excluded then 'excluded'
             when business_us is null then 'no_data'
-            when objective_operator = '<' and business_us >= target_us then 'breached'
+            when target_operator = '<' and business_us >= target_us then 'breached'
             when business_us > target_us then 'breached'
             when stopped_us is null then 'running'
             else 'met'
         end as outcome
-    from measured
+    from told_apart
 
 )
 

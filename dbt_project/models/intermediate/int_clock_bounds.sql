@@ -46,8 +46,10 @@ covered as (
         clauses.clause_id,
         clauses.calendar_id,
         clauses.timezone,
-        clauses.objective_operator,
-        cast(clauses.objective_value * 1000000 as bigint) as target_us,
+        clauses.aggregation,
+        clauses.as_of_us,
+        clauses.target_operator,
+        cast(clauses.target_value * 1000000 as bigint) as target_us,
         service_terms.valid_from_us,
         service_terms.valid_to_us
     from tickets
@@ -110,7 +112,7 @@ bounded as (
         covered.*,
         timed.started_us,
         timed.stopped_us,
-        coalesce(timed.stopped_us, {{ as_of_us() }}) as ended_us
+        coalesce(timed.stopped_us, covered.as_of_us, {{ as_of_us() }}) as ended_us
     from covered
     inner join timed
         on

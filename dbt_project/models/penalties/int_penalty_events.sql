@@ -13,7 +13,7 @@ months as (
 clocks as (
 
     select * from {{ ref('fct_ticket_clocks') }}
-    where outcome = 'breached'
+    where outcome = 'breached' and aggregation = 'each'
 
 ),
 
@@ -27,6 +27,13 @@ availability as (
 milestones as (
 
     select * from {{ ref('fct_milestones') }}
+    where outcome = 'breached' and aggregation = 'each'
+
+),
+
+indicator_months as (
+
+    select * from {{ ref('fct_indicator_months') }}
     where outcome = 'breached'
 
 ),
@@ -36,61 +43,91 @@ breaches as (
     select
         contract_version_id,
         clause_id,
-        service_id,
         month_date,
         clock_id as event_id,
+        ticket_number as subject_name,
+        'ticket|' || ticket_id as incident_key,
+        false as is_monthly,
         started_us as event_us,
-        business_seconds as measured_value,
-        cast(null as bigint) as downtime_us,
-        cast(null as bigint) as in_scope_us
+        cast(business_us as numeric) as measured_numerator,
+        cast(1000000 as numeric) as measured_denominator,
+        cast(null as numeric) as unavailable_quantity,
+        cast(null as numeric) as total_quantity
     from clocks
     union all
     select
         contract_version_id,
         clause_id,
-        service_id,
+        month_date,
+        milestone_id as event_id,
+        release_number as subject_name,
+        'release|' || release_id as incident_key,
+        false as is_monthly,
+        due_us as event_us,
+        cast(delay_days as numeric) as measured_numerator,
+        cast(1 as numeric) as measured_denominator,
+        cast(null as numeric) as unavailable_quantity,
+        cast(null as numeric) as total_quantity
+    from milestones
+    union all
+    select
+        contract_version_id,
+        clause_id,
         month_date,
         availability_id as event_id,
-        0 as event_us,
-        availability_pct as measured_value,
-        downtime_us,
-        in_scope_us
+        '' as subject_name,
+        'month|' || service_id || '|' || month_date as incident_key,
+        true as is_monthly,
+        cast(null as bigint) as event_us,
+        100 * (total_quantity - unavailable_quantity) as measured_numerator,
+        total_quantity as measured_denominator,
+        unavailable_quantity,
+        total_quantity
     from availability
     union all
     select
         contract_version_id,
         clause_id,
-        service_id,
         month_date,
-        milestone_id as event_id,
-        (due_date - cast('1970-01-01' as date)) * cast(86400000000 as bigint) as event_us,
-        delay_days as measured_value,
-        cast(null as bigint) as downtime_us,
-        cast(null as bigint) as in_scope_us
-    from milestones
+        indicator_month_id as event_id,
+        '' as subject_name,
+        'month|' || service_id || '|' || month_date as incident_key,
+        true as is_monthly,
+        cast(null as bigint) as event_us,
+        measured_numerator,
+        measured_denominator,
+        cast(null as numeric) as unavailable_quantity,
+        cast(null as numeric) as total_quantity
+    from indicator_months
 
 ),
 
 judged as (
 
+    -- What is judged by the month falls at the end of its part of it.
     select
-        breaches.*,
+        breaches.event_id,
+        breaches.contract_version_id,
         clauses.contract_id,
         clauses.vendor_id,
+        breaches.clause_id,
+        clauses.service_id,
+        breaches.month_date,
+        months.month_no,
+        months.is_complete,
+        breaches.is_monthly,
+        breaches.subject_name,
+        breaches.incident_key,
+        coalesce(breaches.event_us, months.period_to_us) as event_us,
+        breaches.measured_numerator,
+        breaches.measured_denominator,
+        breaches.unavailable_quantity,
+        breaches.total_quantity,
+        months.part_days,
+        months.month_days,
+        months.contract_days,
         clauses.currency,
-        clauses.minor_units,
-        clauses.timezone,
-        clauses.indicator,
-        clauses.objective_value,
-        clauses.objective_unit,
-        clauses.formula,
-        clauses.rate_pct,
-        clauses.fixed_amount,
-        clauses.proportional_on,
-        clauses.base_kind,
-        clauses.month_cap_pct,
-        clauses.month_cap_amount,
-        months.is_complete
+        clauses.minor_units
     from breaches
     inner join clauses
         on breaches.contract_version_id = clauses.contract_version_id and breaches.clause_id = clauses.clause_id

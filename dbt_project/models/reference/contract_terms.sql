@@ -18,6 +18,8 @@ bounded as (
         timezone,
         currency,
         minor_units,
+        order_amount,
+        {{ to_us('judged_as_of') }} as judged_as_of_us,
         {{ local_midnight_us('valid_from', 'timezone') }} as valid_from_us,
         {{ local_midnight_us('valid_to', 'timezone') }} as valid_to_us
     from contract_versions

@@ -13,37 +13,37 @@ A file with problems is refused and its contract keeps what was last loaded; all
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
 
 from avoir.contracts.calendars import CalendarError, calendar_days
-from avoir.contracts.model import (
-    AvailabilityIndicator,
-    Clause,
-    ClockIndicator,
-    FixedFee,
-    FixedPerEvent,
-    MilestoneIndicator,
-    PercentOfInvoicePerEvent,
-    Proportional,
-    Unit,
-)
 from avoir.contracts.problems import Problem, in_reading_order
 from avoir.contracts.reading import ContractFile, judge_together, read_contracts
 from avoir.contracts.resolving import ResolvedVersion
+from avoir.contracts.rows import (
+    COLUMNS,
+    PARTS_OF_A_VERSION,
+    Names,
+    Row,
+    decision_rows,
+    header_row,
+    index_rows,
+    insert,
+    key_rows,
+    part_rows,
+)
 from avoir.contracts.rules import Finding, KeyHolder
 
-Row = tuple[object, ...]
-
 _DDL = Path(__file__).with_name("reference.sql")
-_SECONDS_PER_UNIT = {Unit.SECONDS: 1, Unit.MINUTES: 60, Unit.HOURS: 3600}
-_PARTS_OF_A_VERSION = ("clock_rules", "clauses", "service_keys", "services", "calendars")
+_KEYS_OF_BELIEFS = {
+    "index_values": ("contract_id", "index_id", "month_date"),
+    "exclusion_decisions": ("contract_id", "decision_id"),
+}
 _LOCK = 0x61766F6972  # "avoir": one load of contracts at a time
 
 
@@ -57,20 +57,23 @@ class ContractsReport:
     refused_files: tuple[str, ...]
     problems: tuple[Problem, ...]
     calendars_written: int
+    beliefs_changed: int
 
     @property
     def changed(self) -> bool:
         """Whether any row of the reference tables is not what it was."""
-        return bool(self.added_versions or self.superseded_versions or self.calendars_written)
+        changes = (self.added_versions, self.superseded_versions, self.calendars_written)
+        return any(changes) or bool(self.beliefs_changed)
 
 
-def create_reference(connection: psycopg.Connection) -> None:
-    """Create the schema ``reference`` and its tables where they are missing."""
+def create_reference(connection: psycopg.Connection, *, prefix: str = "") -> None:
+    """Create the schema ``reference`` and its tables where they are missing; ``prefix``: scratch."""
+    schema = f"{prefix}reference"
     with connection.transaction():
-        found = connection.execute("select to_regnamespace('reference') is not null").fetchone()
+        found = connection.execute("select to_regnamespace(%s) is not null", (schema,)).fetchone()
         if found == (False,):
-            connection.execute("create schema reference")
-        connection.execute(_DDL.read_bytes())
+            connection.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
+        connection.execute(_DDL.read_bytes().replace(b"reference.", schema.encode() + b"."))
 
 
 def load_contracts(
@@ -110,6 +113,8 @@ def load_contracts(
         days = _calendar_rows(files, days_from, days_to)
         files = [f.refused_for(days.findings[f.shown]) if f.shown in days.findings else f for f in files]
         added, superseded = _store_versions(connection, files, contracts_dir, as_of)
+        kept = _kept_contracts(_current_versions(connection), files, contracts_dir)
+        restated = _store_beliefs(connection, files, kept, as_of)
         written = _store_calendar_days(connection, days.rows, _current_calendars(connection))
     return ContractsReport(
         loaded=tuple(sorted(f.contract_id for f in files if f.is_good and f.contract_id)),
@@ -118,6 +123,7 @@ def load_contracts(
         refused_files=tuple(f.shown for f in files if not f.is_good),
         problems=tuple(in_reading_order(problem for f in files for problem in f.problems)),
         calendars_written=written,
+        beliefs_changed=restated,
     )
 
 
@@ -270,7 +276,7 @@ def _end(connection: psycopg.Connection, version: _Current, as_of: datetime) -> 
             "(select calendar_id from reference.calendars where contract_version_id = %s)",
             (version.contract_version_id,),
         )
-        for table in _PARTS_OF_A_VERSION:
+        for table in PARTS_OF_A_VERSION:
             connection.execute(
                 sql.SQL("delete from {} where contract_version_id = %s").format(
                     sql.Identifier("reference", table)
@@ -293,55 +299,62 @@ def _begin(connection: psycopg.Connection, version: ResolvedVersion, file_path: 
             (file_path, version_id, as_of),
         )
         return
-    contract = version.contract
-    header: Row = (
-        version_id,
-        contract.contract,
-        contract.name,
-        contract.vendor.id,
-        version.version_no,
-        version.valid_from,
-        version.valid_to,
-        contract.timezone,
-        contract.currency,
-        contract.minor_units,
-        version.document_sha256,
-        file_path,
-        as_of,
-        None,
-    )
-    _insert(connection, "contract_versions", [header])
+    names = Names.of(version)
+    header = header_row(version, names, file_path=file_path, recorded_at=as_of)
+    insert(connection, "contract_versions", [header])
     if known is not None and known[0] is not None:
         return  # Its parts are still there from the first time: the id stands for the same content.
-    _insert(connection, "services", [_service_row(version, service_id) for service_id in version.services])
-    _insert(
-        connection,
-        "service_keys",
-        [
-            (version_id, service_id, claim.key.source, str(claim.key.kind), claim.key.value)
-            for service_id, keys in version.keys.items()
-            for claim in keys
-        ],
-    )
-    calendars = version.calendars.items()
-    _insert(
-        connection,
-        "calendars",
-        [(_calendar_id(version, key), version_id, c.timezone) for key, c in calendars],
-    )
-    _insert(connection, "clauses", [_clause_row(version, clause) for clause in version.clauses.values()])
-    _insert(
-        connection,
-        "clock_rules",
-        [row for c in version.clauses.values() for row in _clock_rows(version_id, c)],
-    )
+    parts = part_rows(version, names)
+    insert(connection, "services", parts.pop("services"))
+    insert(connection, "service_keys", key_rows(version, names))
+    for table, rows in parts.items():
+        insert(connection, table, rows)
 
 
-def _insert(connection: psycopg.Connection, table: str, rows: Iterable[Row]) -> None:
-    copying = sql.SQL("copy {} from stdin").format(sql.Identifier("reference", table))
-    with connection.cursor() as cursor, cursor.copy(copying) as copy:
-        for row in rows:
-            copy.write_row(row)
+# --- What belongs to a file, not to a version -------------------------------------------------------------
+
+
+def _store_beliefs(
+    connection: psycopg.Connection, files: Sequence[ContractFile], kept: set[str], as_of: datetime
+) -> int:
+    """Store index values and exclusion decisions that changed; return how many rows began or ended."""
+    contracts = [file.versions[0].contract for file in files if file.is_good and file.versions]
+    changed = 0
+    for table, rows_of in (("index_values", index_rows), ("exclusion_decisions", decision_rows)):
+        *content, _, _ = COLUMNS[table]
+        keys = _KEYS_OF_BELIEFS[table]
+        names = {
+            "table": sql.Identifier("reference", table),
+            "columns": _listed(content),
+            "keys": _listed(keys),
+        }
+        stored = connection.execute(
+            sql.SQL("select {columns} from {table} where superseded_at is null").format(**names)
+        ).fetchall()
+        wanted = {row for contract in contracts for row in rows_of(contract)}
+        believed = {row for row in stored if row[0] not in kept}
+        ended, added = sorted(believed - wanted, key=repr), sorted(wanted - believed, key=repr)
+        for row in ended:
+            where = sql.SQL("where superseded_at is null and ({keys}) = ({values})").format(
+                values=sql.SQL(", ").join(sql.Placeholder() * len(keys)), **names
+            )
+            key = row[: len(keys)]
+            # A belief of this very instant was never held and goes, as with versions.
+            connection.execute(
+                sql.SQL("delete from {table} {where} and recorded_at = %s").format(where=where, **names),
+                (*key, as_of),
+            )
+            connection.execute(
+                sql.SQL("update {table} set superseded_at = %s {where}").format(where=where, **names),
+                (as_of, *key),
+            )
+        insert(connection, table, [(*row, as_of, None) for row in added])
+        changed += len(ended) + len(added)
+    return changed
+
+
+def _listed(columns: Sequence[str]) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, columns))
 
 
 def _relative(file: ContractFile, root: Path) -> str:
@@ -350,68 +363,6 @@ def _relative(file: ContractFile, root: Path) -> str:
 
 def _calendar_id(version: ResolvedVersion, calendar: str) -> str:
     return f"{version.contract_version_id}/{calendar}"
-
-
-def _service_row(version: ResolvedVersion, service_id: str) -> Row:
-    service = version.services[service_id]
-    amount = service.fee.amount if isinstance(service.fee, FixedFee) else None
-    return (version.contract_version_id, service.id, service.name, service.fee.kind, amount)
-
-
-def _clause_row(version: ResolvedVersion, clause: Clause) -> Row:
-    indicator, objective, penalty = clause.indicator, clause.objective, clause.penalty
-    calendar = indicator.calendar if isinstance(indicator, (ClockIndicator, MilestoneIndicator)) else None
-    value, unit = objective.value, str(objective.unit)
-    if objective.unit in _SECONDS_PER_UNIT:
-        value, unit = value * _SECONDS_PER_UNIT[objective.unit], "seconds"
-    measured: Row = (None, None, None, None, None, None)
-    if isinstance(indicator, AvailabilityIndicator):
-        notice = int(indicator.maintenance.notice_hours * 3600) if indicator.maintenance else None
-        method, unknown = str(indicator.method), str(indicator.unknown)
-        measured = (method, unknown, indicator.probe_interval_seconds, notice, None, None)
-    elif isinstance(indicator, MilestoneIndicator):
-        measured = (None, None, None, None, indicator.replan_notice_days, str(indicator.days))
-    rate: Decimal | None = None
-    amount: Decimal | None = None
-    proportional_on: str | None = None
-    base: str | None = None
-    if isinstance(penalty, PercentOfInvoicePerEvent):
-        rate, base = penalty.rate_pct, penalty.base
-    elif isinstance(penalty, Proportional):
-        proportional_on, base = str(penalty.on), str(penalty.base)
-    elif isinstance(penalty, FixedPerEvent):
-        amount = penalty.amount
-    cap = penalty.month_cap
-    return (
-        version.contract_version_id,
-        clause.id,
-        clause.service,
-        clause.title or clause.id,
-        clause.text,
-        indicator.kind,
-        _calendar_id(version, calendar) if calendar else None,
-        str(objective.operator),
-        value,
-        unit,
-        *measured,
-        penalty.formula,
-        rate,
-        amount,
-        proportional_on,
-        base,
-        cap.pct_of_month_invoice if cap else None,
-        cap.amount if cap else None,
-    )
-
-
-def _clock_rows(version_id: str, clause: Clause) -> list[Row]:
-    if not isinstance(clause.indicator, ClockIndicator):
-        return []
-    indicator = clause.indicator
-    roles = (("start", indicator.start), ("stop", indicator.stop), ("pause", indicator.pause))
-    return [
-        (version_id, clause.id, role, str(c.field), c.value) for role, conditions in roles for c in conditions
-    ]
 
 
 # --- Calendars --------------------------------------------------------------------------------------------
@@ -469,6 +420,6 @@ def _store_calendar_days(
         if stored == rows[calendar_id]:
             continue
         connection.execute("delete from reference.calendar_days where calendar_id = %s", (calendar_id,))
-        _insert(connection, "calendar_days", rows[calendar_id])
+        insert(connection, "calendar_days", rows[calendar_id])
         written += 1
     return written

@@ -105,6 +105,212 @@ comment on column reference.clauses.maintenance_notice_seconds is
 comment on column reference.clauses.month_cap_pct is 'Most that the clause may cost in a month, in percent of the month''s invoice.';
 comment on column reference.clauses.month_cap_amount is 'Most that the clause may cost in a month, in the contract''s currency.';
 
+-- What the format has learned since a warehouse was first made: added where it is missing, so nothing is lost.
+alter table reference.contract_versions add column if not exists order_amount numeric;
+alter table reference.contract_versions add column if not exists customer_name text;
+alter table reference.contract_versions add column if not exists judged_as_of timestamptz;
+comment on column reference.contract_versions.judged_as_of is
+    'Instant at which the copy of a version that a worked test made is judged; null: the run''s own as_of.';
+comment on column reference.contract_versions.order_amount is 'Value of the whole order, excluding VAT; null when not stated.';
+alter table reference.clauses drop constraint if exists clauses_formula_check;
+alter table reference.clauses add constraint clauses_formula_check check (
+    formula in (
+        'percent_of_invoice_per_event', 'proportional', 'fixed_per_event', 'tiers', 'linear', 'value_times_delay',
+        'points', 'at_risk_pool'
+    )
+);
+alter table reference.clauses drop constraint if exists clauses_base_kind_check;
+alter table reference.clauses add constraint clauses_base_kind_check check (
+    base_kind in ('month_invoice', 'service_lines', 'fixed_fee', 'order_amount', 'stated')
+);
+alter table reference.clauses add column if not exists aggregation text not null default 'each'
+check (aggregation in ('each', 'ratio', 'average', 'percentile'));
+alter table reference.clauses add column if not exists percentile numeric;
+alter table reference.clauses add column if not exists target_value numeric;
+alter table reference.clauses add column if not exists rounding_digits integer;
+alter table reference.clauses add column if not exists rounding_mode text check (rounding_mode in ('half_up', 'down', 'up'));
+alter table reference.clauses add column if not exists slice_seconds integer;
+alter table reference.clauses add column if not exists base_amount numeric;
+alter table reference.clauses add column if not exists counted_on text check (counted_on in ('value', 'excess'));
+alter table reference.clauses add column if not exists unit_size numeric;
+alter table reference.clauses add column if not exists unit_rounding text check (unit_rounding in ('started', 'full', 'exact'));
+alter table reference.clauses add column if not exists divisor numeric;
+alter table reference.clauses add column if not exists point_count numeric;
+alter table reference.clauses add column if not exists point_amount numeric;
+alter table reference.clauses add column if not exists point_rate_pct numeric;
+alter table reference.clauses add column if not exists pool_pct numeric;
+alter table reference.clauses add column if not exists allocation_pct numeric;
+alter table reference.clauses add column if not exists at_risk_pct numeric;
+alter table reference.clauses add column if not exists event_cap_pct numeric;
+alter table reference.clauses add column if not exists event_cap_amount numeric;
+alter table reference.clauses add column if not exists earn_back_level numeric;
+alter table reference.clauses add column if not exists earn_back_months integer;
+alter table reference.clauses add column if not exists earn_back_pct numeric;
+update reference.clauses set target_value = objective_value where target_value is null and aggregation = 'each';
+comment on column reference.clauses.aggregation is 'What is judged: each event, or the ratio, average or percentile of the month.';
+comment on column reference.clauses.target_value is
+    'Level of a single event, in seconds or days: the objective itself where each event is judged; null for averages and percentiles.';
+comment on column reference.clauses.counted_on is 'Whether bands and units count the value measured, or its excess over the objective.';
+comment on column reference.clauses.unit_size is 'One unit of a price per unit: seconds, days or percentage points.';
+comment on column reference.clauses.base_amount is 'The base where it is stated, in the contract''s currency, excluding VAT.';
+
+create table if not exists reference.clause_bands (
+    contract_version_id text not null,
+    clause_id text not null,
+    band_no integer not null,
+    lower_value numeric,
+    is_lower_held boolean not null,
+    upper_value numeric,
+    is_upper_held boolean not null,
+    rate_pct numeric,
+    amount numeric,
+    point_count numeric,
+    primary key (contract_version_id, clause_id, band_no),
+    foreign key (contract_version_id, clause_id) references reference.clauses
+);
+comment on table reference.clause_bands is
+    'One row per band of a tiered price: limits in the unit of the objective (null: open), whether they belong to it, its price.';
+
+create table if not exists reference.repeat_multipliers (
+    contract_version_id text not null,
+    clause_id text not null,
+    failing_month_no integer not null check (failing_month_no >= 1),
+    multiplier numeric not null,
+    is_last boolean not null,
+    primary key (contract_version_id, clause_id, failing_month_no),
+    foreign key (contract_version_id, clause_id) references reference.clauses
+);
+comment on table reference.repeat_multipliers is
+    'One row per consecutive failing month of a clause that repeats; the last multiplier goes on.';
+
+create table if not exists reference.non_cumulation (
+    contract_version_id text not null,
+    clause_id text not null,
+    group_id text not null,
+    cumulation_per text not null check (cumulation_per in ('incident', 'month')),
+    keep text not null check (keep in ('highest', 'customer_choice', 'sum')),
+    choice_no integer,
+    clause_no integer not null,
+    primary key (contract_version_id, clause_id)
+);
+comment on table reference.non_cumulation is
+    'One row per clause of a group whose clauses do not all charge for one failure; choice_no is the customer''s order.';
+
+create table if not exists reference.caps (
+    contract_version_id text not null,
+    cap_id text not null,
+    cap_per text not null check (cap_per in ('month', 'quarter', 'rolling_12_months', 'term')),
+    cap_scope text not null check (cap_scope in ('clause', 'service', 'contract')),
+    scope_key text not null,
+    amount numeric,
+    pct numeric,
+    base_kind text check (base_kind in ('month_invoice', 'service_lines', 'fixed_fee', 'order_amount')),
+    primary key (contract_version_id, cap_id),
+    unique (contract_version_id, cap_per, cap_scope, scope_key)
+);
+comment on table reference.caps is
+    'One row per cap of a version beside the month caps of its clauses; scope_key is the clause or service, empty for the contract.';
+
+create table if not exists reference.contract_charges (
+    contract_version_id text primary key,
+    exemption_amount numeric,
+    exemption_over text check (exemption_over in ('month', 'term')),
+    index_id text,
+    index_base_value numeric,
+    index_lag_months integer,
+    coefficient_digits integer,
+    coefficient_rounding text check (coefficient_rounding in ('half_up', 'down', 'up')),
+    settlement_document text not null check (
+        settlement_document in ('credit_note', 'self_billed_credit_note', 'deduction', 'voucher')
+    ),
+    vat_treatment text not null check (vat_treatment in ('price_reduction', 'out_of_scope')),
+    notice_days integer,
+    observation_days integer,
+    silence_rule text check (silence_rule in ('agreed', 'waived'))
+);
+comment on table reference.contract_charges is
+    'One row per version: exemption, indexation, settlement and procedure of all its penalties.';
+
+create table if not exists reference.exclusion_grounds (
+    contract_version_id text not null,
+    ground_id text not null,
+    clause_id text not null,
+    ground_title text not null,
+    ground_text text,
+    primary key (contract_version_id, ground_id, clause_id)
+);
+comment on table reference.exclusion_grounds is 'One row per ground of exclusion and clause that it touches.';
+
+create table if not exists reference.termination_rights (
+    contract_version_id text not null,
+    right_id text not null,
+    right_title text not null,
+    right_text text,
+    clause_id text,
+    breached_months integer,
+    within_months integer,
+    primary key (contract_version_id, right_id)
+);
+comment on table reference.termination_rights is 'One row per right to end the contract for what was delivered.';
+
+create table if not exists reference.committees (
+    contract_version_id text not null,
+    committee_id text not null,
+    committee_name text not null,
+    committee_level text not null,
+    meets_every text not null,
+    primary key (contract_version_id, committee_id)
+);
+comment on table reference.committees is 'One row per committee that steers the contract.';
+
+create table if not exists reference.reports_due (
+    contract_version_id text not null,
+    report_id text not null,
+    report_name text not null,
+    due_every text not null,
+    due_business_day integer,
+    primary key (contract_version_id, report_id)
+);
+comment on table reference.reports_due is 'One row per report that the vendor owes.';
+
+create table if not exists reference.raci_roles (
+    contract_version_id text not null,
+    activity text not null,
+    party text not null,
+    roles text not null,
+    primary key (contract_version_id, activity, party)
+);
+comment on table reference.raci_roles is 'One row per activity and party: responsible, accountable, consulted, informed.';
+
+create table if not exists reference.index_values (
+    contract_id text not null,
+    index_id text not null,
+    month_date date not null,
+    index_value numeric not null,
+    recorded_at timestamptz not null,
+    superseded_at timestamptz,
+    primary key (contract_id, index_id, month_date, recorded_at)
+);
+comment on table reference.index_values is
+    'One row per value of a price index that a contract file states, and stretch of time in which the warehouse believed it.';
+
+create table if not exists reference.exclusion_decisions (
+    contract_id text not null,
+    decision_id text not null,
+    ground_id text not null,
+    service_id text,
+    from_us bigint,
+    to_us bigint,
+    ticket_number text,
+    release_number text,
+    accepted_date date not null,
+    recorded_at timestamptz not null,
+    superseded_at timestamptz,
+    primary key (contract_id, decision_id, recorded_at)
+);
+comment on table reference.exclusion_decisions is
+    'One row per accepted claim for exclusion, and stretch of time in which the warehouse believed it: a stretch of a service, a ticket or a release.';
+
 create table if not exists reference.clock_rules (
     contract_version_id text not null,
     clause_id text not null,

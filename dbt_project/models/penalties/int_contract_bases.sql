@@ -1,0 +1,72 @@
+with months as (
+
+    select * from {{ ref('contract_months') }}
+
+),
+
+services as (
+
+    select * from {{ source('reference', 'services') }}
+
+),
+
+bases as (
+
+    select * from {{ ref('int_month_bases') }}
+
+),
+
+invoices as (
+
+    select
+        contract_id,
+        month_date,
+        currency,
+        max(invoice_amount) as invoice_amount
+    from bases
+    group by contract_id, month_date, currency
+
+),
+
+fees as (
+
+    -- A fixed fee is due by days: the month's is the sum of what each version was in force for.
+    select
+        months.contract_id,
+        months.month_date,
+        months.month_no,
+        months.currency,
+        services.service_id,
+        sum({{ quotient('services.fee_amount * months.part_days', 'months.month_days') }}) as fee_amount
+    from months
+    inner join services on months.contract_version_id = services.contract_version_id
+    group by months.contract_id, months.month_date, months.month_no, months.currency, services.service_id
+
+),
+
+joined as (
+
+    select
+        fees.contract_id,
+        fees.service_id,
+        fees.month_date,
+        fees.month_no,
+        invoices.invoice_amount,
+        bases.service_amount,
+        fees.fee_amount
+    from fees
+    left join invoices
+        on
+            fees.contract_id = invoices.contract_id
+            and fees.month_date = invoices.month_date
+            and fees.currency = invoices.currency
+    left join bases
+        on
+            fees.contract_id = bases.contract_id
+            and fees.month_date = bases.month_date
+            and fees.currency = bases.currency
+            and fees.service_id = bases.service_id
+
+)
+
+select * from joined

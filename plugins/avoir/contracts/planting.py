@@ -1,0 +1,484 @@
+"""Worked tests as rows: each test becomes a contract and a small vendor of its own in a scratch warehouse.
+
+A test is planted where vendors' systems land, so the very models of the night read it: tickets, releases
+and planned work as a ServiceNow instance gives them, samples as a Prometheus, invoices as EN 16931
+documents. Every test has its own contract, source and instant (``judged_as_of``); only calendars are
+shared, by content.
+
+What a test does not say is as docs/contract-format.md promises: it sees the months that it names, each
+version clipped to them, and a service about which it says nothing was up throughout and was measured.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from avoir.contracts.calendars import calendar_days
+from avoir.contracts.instants import instant_us, microseconds
+from avoir.contracts.model import (
+    AvailabilityIndicator,
+    AvailabilityMethod,
+    EventOfTest,
+    InvoiceKind,
+    ReleaseOfTest,
+    TicketField,
+    TicketOfTest,
+    WorkedTest,
+    json_ready,
+)
+from avoir.contracts.resolving import ResolvedVersion
+from avoir.contracts.rows import Names, Row, Tables, excluded, header_row, part_rows
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SHARED = "shared"
+_LONG_AGO = date(1970, 1, 1)
+_CALENDAR_MARGIN = timedelta(days=40)
+# Where a test states downtime and not probes, the state is known throughout: samples need not be dense.
+_SPARSE_INTERVAL_SECONDS = 86_400
+_DAY_US = 86_400_000_000
+
+_RAW_COLUMNS = {
+    "raw_servicenow.incident": (
+        "sys_id", "number", "opened_at", "state", "hold_reason", "priority", "assignment_group",
+        "business_service", "caller_id",
+    ),
+    "raw_servicenow.sys_audit": (
+        "sys_id", "tablename", "documentkey", "fieldname", "oldvalue", "newvalue", "record_checkpoint",
+        "sys_created_on",
+    ),
+    "raw_servicenow.sys_journal_field": (
+        "sys_id", "name", "element_id", "element", "sys_created_on", "sys_created_by",
+    ),
+    "raw_servicenow.rm_release": (
+        "sys_id", "number", "business_service", "end_date", "approval", "work_end", "sys_created_on",
+    ),
+    "raw_servicenow.cmdb_ci_outage": (
+        "sys_id", "business_service", "type", "begin_at", "end_at", "sys_created_on",
+    ),
+    "raw_prometheus.samples": ("monitor", "sampled_at", "value"),
+    "raw_einvoice.invoices": (
+        "document_id", "type_code", "invoice_number", "issue_date", "currency", "seller_name",
+        "preceding_invoice", "period_start", "tax_basis_total", "line_count", "received_at",
+    ),
+    "raw_einvoice.invoice_lines": ("document_id", "line_no", "item_id", "net_amount", "period_start"),
+}  # fmt: skip
+RAW_COLUMNS = {
+    table: ("_source_name", "_batch_id", "_source_row", "_row_hash", *columns)
+    for table, columns in _RAW_COLUMNS.items()
+}
+"""Columns of the raw tables that a test is planted in, in the order of its rows."""
+
+_COMMENTS = {
+    TicketField.PUBLIC_COMMENT_VENDOR: ("comments", "agent"),
+    TicketField.PUBLIC_COMMENT_CUSTOMER: ("comments", "caller"),
+    TicketField.PRIVATE_NOTE: ("work_notes", "agent"),
+    TicketField.AUTO_REPLY: ("comments", "system"),
+}
+
+
+@dataclass(frozen=True)
+class PlantedCase:
+    """A test, the versions it judges by, and the name of its contract in the scratch warehouse."""
+
+    number: int
+    versions: Sequence[ResolvedVersion]
+    test: WorkedTest
+
+    @property
+    def contract_id(self) -> str:
+        """The name of the scratch copy."""
+        return f"t{self.number}"
+
+    @property
+    def timezone(self) -> str:
+        """The contract's zone."""
+        return self.versions[0].contract.timezone
+
+
+@dataclass
+class Planted:
+    """Rows by table of ``reference`` and the raw schemas, and the latest instant of any case."""
+
+    reference: Tables = field(default_factory=dict)
+    raw: Tables = field(default_factory=dict)
+    as_of_us: int = 0
+
+    def add(self, tables: Tables, rows: dict[str, list[Row]]) -> None:
+        """Append rows to some tables."""
+        for table, more in rows.items():
+            tables.setdefault(table, []).extend(more)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The months that a test sees, in the contract's zone, and the instant it is judged at."""
+
+    first: date
+    end: date
+    from_us: int
+    to_us: int
+    as_of_us: int
+
+
+def midnight_us(day: date, timezone: str) -> int:
+    """Return the first instant of a local date, in microseconds since 1970-01-01 UTC."""
+    return microseconds(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(timezone)))
+
+
+def _noon_us(day: date, timezone: str) -> int:
+    return microseconds(datetime(day.year, day.month, day.day, 12, tzinfo=ZoneInfo(timezone)))
+
+
+def next_month(month: date) -> date:
+    """Return the first day of the month after that of a date."""
+    return (month.replace(day=1) + timedelta(days=32)).replace(day=1)
+
+
+def window_of(test: WorkedTest, timezone: str) -> Window:
+    """Return the months from the first to the last that a test names, and its instant.
+
+    Raises:
+        ValueError: the test names no month at all.
+    """
+    zone = ZoneInfo(timezone)
+
+    def local(us: int) -> date:
+        return (_EPOCH + timedelta(microseconds=us)).astimezone(zone).date()
+
+    days = [local(instant_us(event.at, timezone)) for ticket in test.tickets for event in ticket.events]
+    for stretch in (*test.downtime, *test.probes, *test.maintenance):
+        # The end is not held by a stretch: one that ends with a month does not name the next.
+        days += [local(instant_us(stretch.from_, timezone)), local(instant_us(stretch.to, timezone) - 1)]
+    for one in test.exclusions:
+        if one.from_ is not None and one.to is not None:
+            days += [local(instant_us(one.from_, timezone)), local(instant_us(one.to, timezone) - 1)]
+    for release in test.releases:
+        days += [release.due, *([release.delivered] if release.delivered else [])]
+        days += [day for replan in release.replans for day in (replan.requested, replan.due)]
+    months = [invoice.month for invoice in test.invoices]
+    months += [row.month for row in test.expect if row.month is not None]
+    days += [date.fromisoformat(f"{month}-01") for month in months]
+    if not days:
+        msg = f"the test {test.name!r} names no month"
+        raise ValueError(msg)
+    first, end = min(days).replace(day=1), next_month(max(days))
+    to_us = midnight_us(end, timezone)
+    as_of_us = instant_us(test.as_of, timezone) if test.as_of else to_us
+    return Window(first, end, midnight_us(first, timezone), to_us, as_of_us)
+
+
+def plant(cases: Iterable[PlantedCase]) -> Planted:
+    """Return the rows of all cases, each under names of its own."""
+    planted = Planted()
+    calendars: dict[str, tuple[str, ResolvedVersion, str, date, date]] = {}
+    for case in cases:
+        window = window_of(case.test, case.timezone)
+        planted.as_of_us = max(planted.as_of_us, window.as_of_us)
+        versions = list(_clipped(case, window))
+        for version in versions:
+            names = _names(case, version, window, calendars)
+            planted.add(planted.reference, _reference_rows(case, version, names, window))
+        planted.add(planted.reference, _belief_rows(case, window))
+        planted.add(planted.raw, _raw_rows(case, versions, window))
+    planted.add(planted.reference, _calendar_rows(calendars))
+    return planted
+
+
+def _clipped(case: PlantedCase, window: Window) -> Iterator[ResolvedVersion]:
+    for version in case.versions:
+        valid_from, valid_to = max(version.valid_from, window.first), min(version.valid_to, window.end)
+        if valid_from < valid_to:
+            yield replace(version, valid_from=valid_from, valid_to=valid_to)
+
+
+def _names(
+    case: PlantedCase,
+    version: ResolvedVersion,
+    window: Window,
+    calendars: dict[str, tuple[str, ResolvedVersion, str, date, date]],
+) -> Names:
+    ids: dict[str, str] = {}
+    for name, calendar in version.calendars.items():
+        content = json_ready(calendar) | {"id": "", "timezone": calendar.timezone}
+        key = json.dumps(content, sort_keys=True)
+        known = calendars.get(key)
+        calendar_id = known[0] if known else f"{_SHARED}/{len(calendars)}"
+        first, end = window.first - _CALENDAR_MARGIN, window.end + _CALENDAR_MARGIN
+        as_of = (_EPOCH + timedelta(microseconds=window.as_of_us)).date() + _CALENDAR_MARGIN
+        end = max(end, as_of)
+        if known:
+            first, end = min(first, known[3]), max(end, known[4])
+        calendars[key] = (calendar_id, version, name, first, end)
+        ids[name] = calendar_id
+    return Names(f"{case.contract_id}:{version.version_no}", case.contract_id, ids)
+
+
+def _calendar_rows(calendars: dict[str, tuple[str, ResolvedVersion, str, date, date]]) -> Tables:
+    rows: Tables = {"calendars": [], "calendar_days": []}
+    for calendar_id, version, name, first, end in calendars.values():
+        calendar = version.calendars[name]
+        rows["calendars"].append((calendar_id, _SHARED, calendar.timezone))
+        days = calendar_days(calendar, first, end)
+        rows["calendar_days"] += [(calendar_id, *day.row()) for day in days]
+    return rows
+
+
+def _reference_rows(case: PlantedCase, version: ResolvedVersion, names: Names, window: Window) -> Tables:
+    as_of = _EPOCH + timedelta(microseconds=window.as_of_us)
+    probed = {stretch.service for stretch in case.test.probes}
+    clauses = {
+        clause_id: clause
+        if not isinstance(clause.indicator, AvailabilityIndicator) or clause.service in probed
+        else clause.model_copy(
+            update={
+                "indicator": clause.indicator.model_copy(
+                    update={"probe_interval_seconds": _SPARSE_INTERVAL_SECONDS}
+                )
+            }
+        )
+        for clause_id, clause in version.clauses.items()
+    }
+    rows = part_rows(replace(version, clauses=clauses), names)
+    del rows["calendars"]
+    header = header_row(version, names, file_path="", recorded_at=_EPOCH)
+    rows["contract_versions"] = [(*header, as_of)]
+    kinds = ("ticket", "monitor", "release", "maintenance", "invoice_line")
+    rows["service_keys"] = [
+        (names.contract_version_id, service_id, case.contract_id, kind, service_id)
+        for service_id in version.services
+        for kind in kinds
+    ]
+    return rows
+
+
+def _belief_rows(case: PlantedCase, window: Window) -> Tables:
+    contract, test = case.versions[0].contract, case.test
+    values = {
+        (index, month): value
+        for stated in (contract.index_values, test.index_values)
+        for index, by_month in stated.items()
+        for month, value in by_month.items()
+    }
+    decisions = [
+        (one.id, one)
+        for one in contract.exclusion_decisions
+        if midnight_us(one.accepted_on, contract.timezone) <= window.as_of_us
+    ]
+    stated_here = [(f"test-{number}", one) for number, one in enumerate(test.exclusions)]
+    return {
+        "index_values": [
+            (case.contract_id, index, date.fromisoformat(f"{month}-01"), value, _EPOCH, None)
+            for (index, month), value in values.items()
+        ],
+        "exclusion_decisions": [
+            (case.contract_id, name, *excluded(one, contract.timezone), _LONG_AGO, _EPOCH, None)
+            for name, one in (*decisions, *stated_here)
+        ],
+    }
+
+
+# --- Raw rows ---------------------------------------------------------------------------------------------
+
+
+class _Sheet:
+    """Rows of one case in the raw tables, numbered as they come."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.rows: Tables = {}
+
+    def write(self, table: str, *values: object) -> None:
+        rows = self.rows.setdefault(table, [])
+        rows.append((self.source, 1, len(rows) + 1, str(len(rows)), *values))
+
+
+def _text(us: int) -> str:
+    """Return an instant as ServiceNow gives it, in UTC."""
+    return (_EPOCH + timedelta(microseconds=us)).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def _raw_rows(case: PlantedCase, versions: Sequence[ResolvedVersion], window: Window) -> Tables:
+    sheet = _Sheet(case.contract_id)
+    for ticket in case.test.tickets:
+        _write_ticket(sheet, ticket, case.timezone, window.as_of_us)
+    for release in case.test.releases:
+        _write_release(sheet, release, case.timezone, window.as_of_us)
+    for number, planned in enumerate(case.test.maintenance):
+        announced = instant_us(planned.announced, case.timezone)
+        if announced < window.as_of_us:
+            begin, end = (instant_us(text, case.timezone) for text in (planned.from_, planned.to))
+            times = (_text(begin), _text(end), _text(announced))
+            sheet.write("raw_servicenow.cmdb_ci_outage", str(number), planned.service, "planned", *times)
+    for service, at_us, is_up in sorted(_samples(case, versions, window)):
+        if at_us < window.as_of_us:
+            sampled_at = _EPOCH + timedelta(microseconds=at_us)
+            sheet.write("raw_prometheus.samples", service, sampled_at, 1 if is_up else 0)
+    _write_invoices(sheet, case, versions)
+    return sheet.rows
+
+
+def _write_ticket(sheet: _Sheet, ticket: TicketOfTest, timezone: str, as_of_us: int) -> None:
+    seen = [(at_us, event) for event in ticket.events if (at_us := instant_us(event.at, timezone)) < as_of_us]
+    if not seen or seen[0][1].field is not TicketField.CREATED:
+        return
+    created_us = seen[0][0]
+    values: dict[TicketField, str] = {}
+    for number, (at_us, event) in enumerate(seen[1:], start=1):
+        _write_event(sheet, ticket.ticket, number, at_us, event, values, is_initial=at_us == created_us)
+    held = (TicketField.STATE, TicketField.HOLD_REASON, TicketField.PRIORITY, TicketField.ASSIGNMENT_GROUP)
+    sheet.write(
+        "raw_servicenow.incident",
+        ticket.ticket,
+        ticket.ticket,
+        _text(created_us),
+        *(values.get(name, "") for name in held),
+        ticket.service,
+        "caller",
+    )
+
+
+def _write_event(
+    sheet: _Sheet,
+    ticket: str,
+    number: int,
+    at_us: int,
+    event: EventOfTest,
+    values: dict[TicketField, str],
+    *,
+    is_initial: bool,
+) -> None:
+    key = f"{ticket}:{number:06d}"
+    if event.field in _COMMENTS:
+        element, author = _COMMENTS[event.field]
+        sheet.write(
+            "raw_servicenow.sys_journal_field", key, "incident", ticket, element, _text(at_us), author
+        )
+        return
+    value = event.value or ""
+    if not (is_initial and event.field not in values):
+        sheet.write(
+            "raw_servicenow.sys_audit",
+            key,
+            "incident",
+            ticket,
+            str(event.field),
+            values.get(event.field, ""),
+            value,
+            str(number),
+            _text(at_us),
+        )
+    values[event.field] = value
+
+
+def _write_release(sheet: _Sheet, release: ReleaseOfTest, timezone: str, as_of_us: int) -> None:
+    key = release.release
+    replans = [one for one in release.replans if _noon_us(one.requested, timezone) < as_of_us]
+    planned = min([release.due, *(one.requested for one in release.replans)]) - timedelta(days=1)
+    created_us = midnight_us(planned, timezone)
+    audits: list[tuple[int, str, str, str]] = []
+    if release.approved:
+        audits.append((created_us + 1, "approval", "requested", "approved"))
+    due = release.due
+    for one in replans:
+        old_due, new_due = (_text(_noon_us(day, timezone)) for day in (due, one.due))
+        audits.append((_noon_us(one.requested, timezone), "end_date", old_due, new_due))
+        if one.approved is not None:
+            # Approved on the day it was requested on: after the request.
+            audits.append((_noon_us(one.approved, timezone) + 1, "approval", "requested", "approved"))
+        due = one.due
+    for number, (at_us, name, old, new) in enumerate(audits):
+        if at_us < as_of_us:
+            row = (f"{key}:{number:06d}", "rm_release", key, name, old, new, str(number), _text(at_us))
+            sheet.write("raw_servicenow.sys_audit", *row)
+    delivered = _noon_us(release.delivered, timezone) if release.delivered else None
+    sheet.write(
+        "raw_servicenow.rm_release",
+        key,
+        key,
+        release.service,
+        _text(_noon_us(due, timezone)),
+        "approved" if release.approved else "requested",
+        _text(delivered) if delivered is not None and delivered < as_of_us else "",
+        _text(created_us),
+    )
+
+
+def _samples(
+    case: PlantedCase, versions: Sequence[ResolvedVersion], window: Window
+) -> Iterator[tuple[str, int, bool]]:
+    """Yield service, instant and state of every probe: those of the test, else enough to know every state."""
+    test = case.test
+    for probes in test.probes:
+        begin, end = (instant_us(text, case.timezone) for text in (probes.from_, probes.to))
+        for at_us in range(begin, end, probes.every_seconds * 1_000_000):
+            yield probes.service, at_us, probes.state == "up"
+    probed = {probes.service for probes in test.probes}
+    downtime: dict[str, list[tuple[int, int]]] = {}
+    for stretch in test.downtime:
+        ends = (instant_us(stretch.from_, case.timezone), instant_us(stretch.to, case.timezone))
+        downtime.setdefault(stretch.service, []).append(ends)
+    instants: dict[str, set[int]] = {}
+    for version in versions:
+        for clause in version.clauses.values():
+            indicator = clause.indicator
+            if not isinstance(indicator, AvailabilityIndicator) or clause.service in probed:
+                continue
+            at = instants.setdefault(clause.service, set())
+            at.update(range(window.from_us, window.to_us, _DAY_US))
+            at.update(us for pair in downtime.get(clause.service, ()) for us in pair)
+            if indicator.method is AvailabilityMethod.MEAN_OF_SLICES and indicator.slice_seconds:
+                for begin, end in _parts(version, case.timezone):
+                    at.update(range(begin, end, indicator.slice_seconds * 1_000_000))
+    for service, at in instants.items():
+        for at_us in at:
+            if window.from_us <= at_us < window.to_us:
+                is_down = any(begin <= at_us < end for begin, end in downtime.get(service, ()))
+                yield service, at_us, not is_down
+
+
+def _parts(version: ResolvedVersion, timezone: str) -> Iterator[tuple[int, int]]:
+    """Yield the parts of months in which a version is in force, in microseconds."""
+    day = version.valid_from
+    while day < version.valid_to:
+        end = min(next_month(day), version.valid_to)
+        yield midnight_us(day, timezone), midnight_us(end, timezone)
+        day = end
+
+
+def _write_invoices(sheet: _Sheet, case: PlantedCase, versions: Sequence[ResolvedVersion]) -> None:
+    for number, invoice in enumerate(case.test.invoices):
+        month = date.fromisoformat(f"{invoice.month}-01")
+        document = f"{case.contract_id}-{number}"
+        in_month = [
+            version
+            for version in versions
+            if version.valid_from < next_month(month) and version.valid_to > month
+        ]
+        lines = [(line.service, line.amount) for line in invoice.lines]
+        if in_month and all(service is None for service, _ in lines):
+            # A document belongs to the contract by one of its lines at least.
+            lines.append((next(iter(in_month[0].services)), 0))  # type: ignore[arg-type]
+        for line_no, (service, amount) in enumerate(lines, start=1):
+            days = [max(month, one.valid_from) for one in in_month if service in one.services]
+            day = min(days, default=month).isoformat()
+            sheet.write("raw_einvoice.invoice_lines", document, str(line_no), service, str(amount), day)
+        kind = "380" if invoice.kind is InvoiceKind.INVOICE else "381"
+        total = sum(amount for _, amount in lines)
+        sheet.write(
+            "raw_einvoice.invoices",
+            document,
+            kind,
+            document,
+            month.isoformat(),
+            case.versions[0].contract.currency,
+            case.contract_id,
+            "",
+            month.isoformat(),
+            str(total),
+            str(len(lines)),
+            month.isoformat(),
+        )
