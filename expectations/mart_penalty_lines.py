@@ -9,13 +9,39 @@ SUITE = Suite(
     table="penalties.fct_penalty_lines",
     checks=[
         gxe.UnexpectedRowsExpectation(
-            description="a line never exceeds its formula",
+            description="each step only lowers a charge",
             unexpected_rows_query="""
-                select penalty_line_id, formula_amount, capped_amount, credit_amount from {batch}
-                where capped_amount > formula_amount or credit_amount < 0
-                    or abs(credit_amount - capped_amount) >= 1
+                select penalty_line_id, repeated_amount, uncumulated_amount, event_capped_amount,
+                    period_capped_amount, rolling_capped_amount, unexempted_amount
+                from {batch}
+                where line_kind = 'breach' and (
+                    uncumulated_amount > repeated_amount
+                    or event_capped_amount > uncumulated_amount
+                    or period_capped_amount > event_capped_amount
+                    or rolling_capped_amount > period_capped_amount
+                    or unexempted_amount > rolling_capped_amount
+                )
             """,
-            meta={"why": "caps only lower an amount, and rounding moves it by less than one unit"},
+            meta={"why": "groups, caps and exemptions protect the vendor; none of them can raise what it owes"},
+        ),
+        gxe.UnexpectedRowsExpectation(
+            description="a charge is no gift and a reversal no charge",
+            unexpected_rows_query="""
+                select penalty_line_id, line_kind, earned_back_amount, credit_amount from {batch}
+                where (line_kind = 'earn_back' and credit_amount > 0)
+                    or (line_kind <> 'earn_back' and credit_amount < 0)
+                    or abs(credit_amount - earned_back_amount) >= 1
+            """,
+            meta={"why": "only an earn-back is negative, and rounding moves a line by less than one unit"},
+        ),
+        gxe.UnexpectedRowsExpectation(
+            description="no reversal gives back more than was charged",
+            unexpected_rows_query="""
+                select contract_version_id, clause_id, origin_month_date, sum(credit_amount) as credit_amount
+                from {batch} group by contract_version_id, clause_id, origin_month_date
+                having sum(credit_amount) < 0
+            """,
+            meta={"why": "an earn-back reverses a credit, at most all of it"},
         ),
         gxe.UnexpectedRowsExpectation(
             description="every line has its breach",
@@ -27,6 +53,8 @@ SUITE = Suite(
                     select availability_id from facts.fct_availability_months where outcome = 'breached'
                     union all
                     select milestone_id from facts.fct_milestones where outcome = 'breached'
+                    union all
+                    select indicator_month_id from facts.fct_indicator_months where outcome = 'breached'
                 )
             """,
             meta={"why": "a credit without a breach cannot be explained to the vendor who disputes it"},
@@ -34,11 +62,17 @@ SUITE = Suite(
         gxe.UnexpectedRowsExpectation(
             description="no month exceeds its cap",
             unexpected_rows_query="""
-                select contract_version_id, clause_id, month_date,
-                    sum(credit_amount) as credit_amount, max(month_cap_amount) as month_cap_amount
-                from {batch} where month_cap_amount is not null
-                group by contract_version_id, clause_id, month_date
-                having sum(credit_amount) > round(max(month_cap_amount), 2)
+                select lines.contract_id, lines.clause_id, lines.month_date,
+                    sum(lines.period_capped_amount) as capped_amount, max(limits.limit_amount) as limit_amount
+                from {batch} lines
+                join penalties.int_cap_limits limits
+                    on limits.contract_version_id = lines.contract_version_id
+                    and limits.cap_per = 'month' and limits.cap_scope = 'clause' and limits.is_capped
+                    and limits.scope_key = lines.clause_id
+                    and limits.month_no = extract(year from lines.month_date) * 12
+                        + extract(month from lines.month_date) - 1
+                group by lines.contract_id, lines.clause_id, lines.month_date
+                having sum(lines.period_capped_amount) > max(limits.limit_amount)
             """,
             meta={"why": "the cap is the vendor's protection, and the first thing its lawyer recomputes"},
         ),

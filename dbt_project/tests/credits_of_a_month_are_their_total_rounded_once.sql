@@ -1,17 +1,25 @@
--- What a clause costs in a month, capped and rounded once, must be the sum of its lines to the cent. Any row is not.
+-- What a clause costs in a month, rounded once, must be the sum of its lines to the cent. Any row is not.
 with summed as (
 
     select
         lines.contract_version_id,
         lines.clause_id,
         lines.month_date,
+        lines.line_kind,
+        lines.origin_month_date,
         terms.minor_units,
         sum(lines.credit_amount) as credit_amount,
-        least(sum(lines.formula_amount), max(lines.month_cap_amount)) as total_amount
+        sum(lines.earned_back_amount) as total_amount
     from {{ ref('fct_penalty_lines') }} as lines
     inner join {{ ref('contract_terms') }} as terms on lines.contract_version_id = terms.contract_version_id
     where lines.credit_amount is not null
-    group by lines.contract_version_id, lines.clause_id, lines.month_date, terms.minor_units
+    group by
+        lines.contract_version_id,
+        lines.clause_id,
+        lines.month_date,
+        lines.line_kind,
+        lines.origin_month_date,
+        terms.minor_units
 
 )
 

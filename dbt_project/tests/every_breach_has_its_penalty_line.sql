@@ -2,12 +2,15 @@
 with breaches as (
 
     select clock_id as event_id from {{ ref('fct_ticket_clocks') }}
-    where outcome = 'breached'
+    where outcome = 'breached' and aggregation = 'each'
     union all
     select availability_id as event_id from {{ ref('fct_availability_months') }}
     where outcome = 'breached'
     union all
     select milestone_id as event_id from {{ ref('fct_milestones') }}
+    where outcome = 'breached' and aggregation = 'each'
+    union all
+    select indicator_month_id as event_id from {{ ref('fct_indicator_months') }}
     where outcome = 'breached'
 
 )

@@ -29,6 +29,12 @@ milestones as (
 
 ),
 
+indicator_months as (
+
+    select * from {{ ref('fct_indicator_months') }}
+
+),
+
 invoice_lines as (
 
     select * from {{ ref('fct_invoice_lines') }}
@@ -112,6 +118,9 @@ clock_counts as (
         count(*) filter (where clocks.outcome = 'met') as met_count,
         count(*) filter (where clocks.outcome = 'breached') as breached_count,
         count(*) filter (where clocks.outcome = 'running') as running_count,
+        count(*) filter (where clocks.outcome = 'excluded') as excluded_count,
+        count(*) filter (where clocks.outcome = 'met' and clocks.aggregation = 'each') as each_met_count,
+        count(*) filter (where clocks.outcome = 'breached' and clocks.aggregation = 'each') as each_breached_count,
         sum(clocks.business_us) as business_us
     from spine
     inner join clocks
@@ -151,10 +160,29 @@ milestone_counts as (
         spine.currency,
         count(*) as due_count,
         count(*) filter (where milestones.outcome = 'breached') as late_count,
-        count(*) filter (where milestones.outcome = 'met') as met_count
+        count(*) filter (where milestones.outcome = 'met') as met_count,
+        count(*) filter (where milestones.outcome = 'met' and milestones.aggregation = 'each') as each_met_count,
+        count(*) filter (where milestones.outcome = 'breached' and milestones.aggregation = 'each') as each_late_count
     from spine
     inner join milestones
         on spine.contract_version_id = milestones.contract_version_id and spine.month_date = milestones.month_date
+    group by spine.vendor_id, spine.month_date, spine.currency
+
+),
+
+indicator_counts as (
+
+    select
+        spine.vendor_id,
+        spine.month_date,
+        spine.currency,
+        count(*) filter (where indicator_months.outcome = 'met') as met_count,
+        count(*) filter (where indicator_months.outcome = 'breached') as breached_count
+    from spine
+    inner join indicator_months
+        on
+            spine.contract_version_id = indicator_months.contract_version_id
+            and spine.month_date = indicator_months.month_date
     group by spine.vendor_id, spine.month_date, spine.currency
 
 ),
@@ -199,6 +227,7 @@ joined as (
         cast(coalesce(clock_counts.met_count, 0) as integer) as ticket_met_count,
         cast(coalesce(clock_counts.breached_count, 0) as integer) as ticket_breached_count,
         cast(coalesce(clock_counts.running_count, 0) as integer) as ticket_running_count,
+        cast(coalesce(clock_counts.excluded_count, 0) as integer) as ticket_excluded_count,
         cast(clock_counts.business_us / 1000000.0 as numeric) as ticket_business_seconds,
         cast(availability_sums.month_seconds as numeric) as month_seconds,
         cast(availability_sums.in_scope_us / 1000000.0 as numeric) as in_scope_seconds,
@@ -218,13 +247,14 @@ joined as (
         cast(coalesce(milestone_counts.due_count, 0) as integer) as milestone_due_count,
         cast(coalesce(milestone_counts.late_count, 0) as integer) as milestone_late_count,
         cast(
-            coalesce(clock_counts.met_count, 0) + coalesce(clock_counts.breached_count, 0)
+            coalesce(clock_counts.each_met_count, 0) + coalesce(clock_counts.each_breached_count, 0)
             + coalesce(availability_sums.met_count, 0) + coalesce(availability_sums.breached_count, 0)
-            + coalesce(milestone_counts.met_count, 0) + coalesce(milestone_counts.late_count, 0) as integer
+            + coalesce(indicator_counts.met_count, 0) + coalesce(indicator_counts.breached_count, 0)
+            + coalesce(milestone_counts.each_met_count, 0) + coalesce(milestone_counts.each_late_count, 0) as integer
         ) as sla_judged_count,
         cast(
-            coalesce(clock_counts.met_count, 0) + coalesce(availability_sums.met_count, 0)
-            + coalesce(milestone_counts.met_count, 0) as integer
+            coalesce(clock_counts.each_met_count, 0) + coalesce(availability_sums.met_count, 0)
+            + coalesce(indicator_counts.met_count, 0) + coalesce(milestone_counts.each_met_count, 0) as integer
         ) as sla_met_count,
         cast(coalesce(invoice_sums.invoice_count, 0) as integer) as invoice_count,
         cast(invoice_sums.invoiced_amount as numeric) as invoiced_amount,
@@ -245,6 +275,10 @@ joined as (
         on keys.vendor_id = availability_sums.vendor_id
             and keys.month_date = availability_sums.month_date
             and keys.currency = availability_sums.currency
+    left join indicator_counts
+        on keys.vendor_id = indicator_counts.vendor_id
+            and keys.month_date = indicator_counts.month_date
+            and keys.currency = indicator_counts.currency
     left join milestone_counts
         on keys.vendor_id = milestone_counts.vendor_id
             and keys.month_date = milestone_counts.month_date
