@@ -372,6 +372,182 @@ def contracts_check(
     console.print("no problem found")
 
 
+@contracts_app.command("test")
+def contracts_test(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Files or directories; the profile's by default.")
+    ] = None,
+    all_rows: Annotated[
+        bool, typer.Option("--all", help="Show every expected value, not only those that differ.")
+    ] = False,
+    as_json: Json = False,
+    profile: Profile = None,
+) -> None:
+    """Run the worked tests of contract files through the models of the night, in one build.
+
+    They run in scratch schemas of the profile's warehouse, which is started for it when it is not up; nothing
+    published changes. Exit 1 when a value differs or a file has a mistake.
+
+    Examples:
+      avoir contracts test
+
+      avoir contracts test contracts/templates --all
+    """
+    from avoir.contracts.check import files_at  # noqa: PLC0415
+    from avoir.contracts.proving import prove  # noqa: PLC0415
+    from avoir.contracts.scratch import scratch_warehouse  # noqa: PLC0415
+
+    here = _here(profile)
+    files = files_at(paths or [here.settings.contracts_dir])
+    refused = [file for file in files if not file.is_good]
+    for file in refused:
+        for problem in file.problems:
+            print(problem)
+    with _clocked() as tell:
+        count = sum(len(file.versions[0].contract.tests) for file in files if file.is_good and file.versions)
+        tell(f"{count} tests of {len(files)} files")
+        proofs = []
+        if count:
+            with database(here) as warehouse:
+                url = warehouse.url("avoir_transformer")
+                project = here.settings.checkout / "dbt_project"
+                tell("planting and building")
+                with scratch_warehouse(url, here.environment, project=project, own_raw=True) as scratch:
+                    proofs = prove(scratch, files)
+        tell(f"{sum(proof.holds for proof in proofs)} of {len(proofs)} tests hold")
+    rows = [
+        {
+            "file": proof.shown,
+            "test": proof.test,
+            "of": one.selection,
+            "step": one.name,
+            "expected": one.expected,
+            "got": one.got,
+            "verdict": "ok"
+            if one.agrees
+            else "differs first"
+            if one is proof.first_difference
+            else "differs",
+        }
+        for proof in proofs
+        for one in proof.comparisons
+        if as_json or all_rows or not one.agrees
+    ]
+    if as_json:
+        print(json.dumps(rows, indent=2))
+    else:
+        _print_rows(rows)
+    if refused or not all(proof.holds for proof in proofs):
+        raise typer.Exit(1)
+
+
+@contracts_app.command("new")
+def contracts_new(
+    target: Annotated[Path | None, typer.Argument(help="The file to write; printed when left out.")] = None,
+    template: Annotated[str | None, typer.Option(help="Which template; left out, they are listed.")] = None,
+) -> None:
+    """Start a contract file from a template, with its worked tests.
+
+    Examples:
+      avoir contracts new
+
+      avoir contracts new --template ccag-tic contracts/mine/acme/ACM-2026-01.yml
+    """
+    folder = Settings.from_environment().checkout / "contracts" / "templates"
+    known = {path.stem: path for path in sorted(folder.glob("*.yml"))}
+    if template is None:
+        for name, path in known.items():
+            first = next((line for line in path.read_text().splitlines() if line.startswith("# ")), "# ")
+            console.print(f"{name:20} {first[2:]}", markup=False, soft_wrap=True)
+        return
+    if template not in known:
+        raise RuntimeError(f"there is no template {template!r}; use one of {', '.join(known)}.")
+    text = known[template].read_text()
+    if target is None:
+        print(text, end="")
+        return
+    if target.exists():
+        raise RuntimeError(f"{target} exists already; nothing was written.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text)
+    console.print(f"{target} is written. Change what is marked, then:", markup=False, soft_wrap=True)
+    console.print(
+        f"  avoir contracts check {target}\n  avoir contracts test {target}", markup=False, soft_wrap=True
+    )
+
+
+@app.command()
+def whatif(
+    contract: Annotated[
+        Path, typer.Option(help="The changed contract file, with the id of a published contract.")
+    ],
+    from_month: Annotated[str, typer.Option("--from", help="First month, YYYY-MM.")],
+    to_month: Annotated[str, typer.Option("--to", help="Last month, YYYY-MM.")],
+    as_json: Json = False,
+    profile: Profile = None,
+) -> None:
+    """Replay published history under a changed contract and print what would differ, per clause and month.
+
+    The models read what really landed, in scratch schemas: nothing published changes.
+
+    Example: avoir whatif --contract HEL-draft.yml --from 2025-01 --to 2025-12
+    """
+    from avoir.contracts.check import files_at  # noqa: PLC0415
+    from avoir.contracts.whatif import replay  # noqa: PLC0415
+
+    first, last = (_month(text) for text in (from_month, to_month))
+    if first > last:
+        raise RuntimeError(f"--from {from_month} lies after --to {to_month}.")
+    here = _here(profile)
+    (file,) = files_at([contract])
+    if not file.is_good:
+        for problem in file.problems:
+            print(problem)
+        raise typer.Exit(1)
+    with _clocked() as tell, database(here) as warehouse:
+        with warehouse.connect("avoir_transformer") as connection:
+            found = connection.execute(
+                "select as_of from checks.builds order by build_no desc limit 1"
+            ).fetchone()
+        if found is None:
+            raise RuntimeError("nothing is published yet; `avoir run` first.")
+        tell(f"replaying {from_month} to {to_month} under {contract}, as of {found[0]:%Y-%m-%d %H:%M}Z")
+        months = replay(
+            warehouse.url("avoir_transformer"),
+            here.environment,
+            file,
+            project=here.settings.checkout / "dbt_project",
+            as_of=found[0],
+            first=first,
+            last=last,
+        )
+    rows: list[dict[str, Any]] = [
+        {
+            "month": f"{one.month:%Y-%m}",
+            "clause": one.clause_id,
+            "published": one.published_amount,
+            "what if": one.whatif_amount,
+            "difference": one.difference_amount,
+            "currency": one.currency,
+        }
+        for one in months
+    ]
+    if as_json:
+        print(json.dumps(rows, default=_plain, indent=2))
+        return
+    names = ("published", "what if", "difference")
+    totals = {name: sum((row[name] for row in rows if row[name] is not None), Decimal(0)) for name in names}
+    currency = months[0].currency if months else ""
+    _print_rows([*rows, {"month": "total", "clause": "", **totals, "currency": currency}])
+
+
+def _month(text: str) -> date:
+    try:
+        return date.fromisoformat(f"{text}-01")
+    except ValueError as error:
+        raise RuntimeError(f"{text!r} is not a month; write it as 2025-01.") from error
+
+
 @demo_app.command("build")
 def demo_build(profile: Profile = None) -> None:
     """Make the demo's world: histories, invoices, truth.

@@ -6,11 +6,14 @@ Airflow's tasks call these; so does the command line, so that what is tested is 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 from avoir.checking import check_border
-from avoir.contracts.loading import load_contracts
+from avoir.contracts.loading import create_reference, load_contracts
+from avoir.contracts.proofs import differing_tests
+from avoir.contracts.reading import ContractFile
+from avoir.contracts.rules import Finding
 from avoir.loading import load_window, next_window
 from avoir.modelling import build_project
 from avoir.publishing import publish_candidates
@@ -65,19 +68,34 @@ def load_source(
 
 
 def load_contract_files(settings: Settings, *, as_of: datetime) -> str:
-    """Validate and load the contract files; bad ones are refused, the others load. Returns ``as_of``.
+    """Validate, prove and load the contract files; bad ones are refused, the others load. Returns ``as_of``.
+
+    A contract whose worked tests do not hold keeps what was last loaded, like one that cannot be read.
 
     Raises:
         RunError: not one contract could be loaded.
     """
     here = surroundings_of(settings)
+
+    def prove(files: Sequence[ContractFile]) -> Mapping[str, Sequence[Finding]]:
+        return differing_tests(
+            here.warehouse.url("avoir_transformer"),
+            here.environment,
+            files,
+            project=settings.checkout / "dbt_project",
+            as_of=as_of,
+        )
+
     with here.warehouse.connect("avoir_transformer") as connection:
+        create_reference(connection)
+        connection.commit()
         report = load_contracts(
             connection,
             settings.contracts_dir,
             as_of=as_of,
             days_from=date(as_of.year - 2, 1, 1),
             days_to=(as_of + CALENDAR_AHEAD).date(),
+            prove=prove,
         )
     for problem in report.problems:
         print(problem)

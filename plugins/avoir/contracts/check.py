@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from avoir.contracts.problems import Problem, in_reading_order
-from avoir.contracts.reading import SOURCES_FILE, contract_paths, read_contracts
+from avoir.contracts.reading import SOURCES_FILE, ContractFile, contract_paths, read_contracts
 
 
 def check_paths(paths: Sequence[Path]) -> list[Problem]:
@@ -16,22 +16,31 @@ def check_paths(paths: Sequence[Path]) -> list[Problem]:
     list of sources; for files without one, it is the folder given, or for a single file the folder it lies
     in.
     """
-    problems: list[Problem] = []
+    return in_reading_order(problem for file in files_at(paths) for problem in file.problems)
+
+
+def files_at(paths: Sequence[Path]) -> list[ContractFile]:
+    """Return the contract files at the given files and folders, read and judged alone and together.
+
+    A folder without a contract file is returned as a file with that problem.
+    """
+    files: list[ContractFile] = []
     chosen: dict[Path, list[Path]] = {}
     for path in paths:
         if path.is_dir():
             found = contract_paths(path)
             if not found:
                 mend = "write a contract file there, or correct the path"
-                problems.append(Problem(str(path), 1, 1, None, "the folder has no contract file", mend))
+                problem = Problem(str(path), 1, 1, None, "the folder has no contract file", mend)
+                files.append(ContractFile(path, str(path), None, (), (problem,), None))
             for file in found:
                 chosen.setdefault(_root_of(file, path), []).append(file)
         else:
             chosen.setdefault(_root_of(path, path.parent), []).append(path)
-    for root, files in chosen.items():
-        unique = list({file.resolve(): file for file in files}.values())
-        problems += [problem for file in read_contracts(root, unique) for problem in file.problems]
-    return in_reading_order(problems)
+    for root, inside in chosen.items():
+        unique = list({file.resolve(): file for file in inside}.values())
+        files += read_contracts(root, unique)
+    return files
 
 
 def _root_of(file: Path, otherwise: Path) -> Path:

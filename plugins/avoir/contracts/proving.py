@@ -227,7 +227,7 @@ def _measured(fact: Mapping[str, Any]) -> Decimal | None:
 
 def _clause(case: PlantedCase, row: Expectation) -> Clause | None:
     for version in case.versions:
-        if row.clause in version.clauses:
+        if row.clause is not None and row.clause in version.clauses:
             return version.clauses[row.clause]
     return None
 

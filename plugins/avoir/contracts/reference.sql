@@ -311,6 +311,18 @@ create table if not exists reference.exclusion_decisions (
 comment on table reference.exclusion_decisions is
     'One row per accepted claim for exclusion, and stretch of time in which the warehouse believed it: a stretch of a service, a ticket or a release.';
 
+create table if not exists reference.proofs (
+    proof_sha256 text not null,
+    contract_id text not null,
+    test_name text not null,
+    failure text,
+    mend text,
+    proven_as_of timestamptz not null,
+    primary key (proof_sha256, test_name)
+);
+comment on table reference.proofs is
+    'One row per worked test of a contract file and content of file, models and library: how it failed, null when it holds.';
+
 create table if not exists reference.clock_rules (
     contract_version_id text not null,
     clause_id text not null,

@@ -7,6 +7,7 @@ was killed go with the next one.
 from __future__ import annotations
 
 import json
+import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -81,7 +82,7 @@ class Scratch:
 
 @contextmanager
 def scratch_warehouse(
-    url: str, environment: Mapping[str, str], *, project: Path, target: Path, own_raw: bool
+    url: str, environment: Mapping[str, str], *, project: Path, own_raw: bool
 ) -> Iterator[Scratch]:
     """Scratch schemas for the length of the block.
 
@@ -89,14 +90,16 @@ def scratch_warehouse(
         url: the warehouse as a role that may make schemas and read raw rows (``avoir_transformer``).
         environment: how dbt reaches the same warehouse.
         project: the dbt project.
-        target: where dbt writes what it compiles.
         own_raw: raw tables of its own, empty; else the models read what really landed.
 
     Raises:
         psycopg.Error: the database refused.
     """
     prefix = f"{_ANY_PREFIX}{uuid.uuid4().hex[:8]}_"
-    with psycopg.connect(url, application_name="avoir scratch") as connection:
+    with (
+        psycopg.connect(url, application_name="avoir scratch") as connection,
+        tempfile.TemporaryDirectory(prefix=prefix) as target,
+    ):
         connection.execute("select pg_advisory_lock(hashtext(%s))", (prefix,))
         _drop_abandoned(connection)
         try:
@@ -105,7 +108,7 @@ def scratch_warehouse(
                 _create_raw(connection, prefix)
             connection.commit()
             names = {"AVOIR_DBT_SCHEMA_PREFIX": prefix, "AVOIR_DBT_RAW_PREFIX": prefix if own_raw else ""}
-            yield Scratch(connection, prefix, {**environment, **names}, project, target)
+            yield Scratch(connection, prefix, {**environment, **names}, project, Path(target))
         finally:
             connection.rollback()
             _drop(connection, prefix)
