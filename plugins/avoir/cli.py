@@ -377,9 +377,7 @@ def contracts_test(
     paths: Annotated[
         list[Path] | None, typer.Argument(help="Files or directories; the profile's by default.")
     ] = None,
-    all_rows: Annotated[
-        bool, typer.Option("--all", help="Show every expected value, not only those that differ.")
-    ] = False,
+    all_rows: Annotated[bool, typer.Option("--all", help="Show every expected value.")] = False,
     as_json: Json = False,
     profile: Profile = None,
 ) -> None:
@@ -423,11 +421,7 @@ def contracts_test(
             "step": one.name,
             "expected": one.expected,
             "got": one.got,
-            "verdict": "ok"
-            if one.agrees
-            else "differs first"
-            if one is proof.first_difference
-            else "differs",
+            "verdict": _verdict(proof, one),
         }
         for proof in proofs
         for one in proof.comparisons
@@ -457,8 +451,9 @@ def contracts_new(
     known = {path.stem: path for path in sorted(folder.glob("*.yml"))}
     if template is None:
         for name, path in known.items():
-            first = next((line for line in path.read_text().splitlines() if line.startswith("# ")), "# ")
-            console.print(f"{name:20} {first[2:]}", markup=False, soft_wrap=True)
+            lines = path.read_text().splitlines()
+            title = next((line.removeprefix("name: ") for line in lines if line.startswith("name: ")), "")
+            console.print(f"{name:20} {title}", markup=False, soft_wrap=True)
         return
     if template not in known:
         raise RuntimeError(f"there is no template {template!r}; use one of {', '.join(known)}.")
@@ -478,9 +473,7 @@ def contracts_new(
 
 @app.command()
 def whatif(
-    contract: Annotated[
-        Path, typer.Option(help="The changed contract file, with the id of a published contract.")
-    ],
+    contract: Annotated[Path, typer.Option(help="The changed file, with the id of a published contract.")],
     from_month: Annotated[str, typer.Option("--from", help="First month, YYYY-MM.")],
     to_month: Annotated[str, typer.Option("--to", help="Last month, YYYY-MM.")],
     as_json: Json = False,
@@ -539,6 +532,12 @@ def whatif(
     totals = {name: sum((row[name] for row in rows if row[name] is not None), Decimal(0)) for name in names}
     currency = months[0].currency if months else ""
     _print_rows([*rows, {"month": "total", "clause": "", **totals, "currency": currency}])
+
+
+def _verdict(proof: Any, one: Any) -> str:
+    if one.agrees:
+        return "ok"
+    return "differs first" if one is proof.first_difference else "differs"
 
 
 def _month(text: str) -> date:

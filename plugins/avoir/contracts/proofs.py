@@ -1,4 +1,4 @@
-"""Proofs of contract files, kept: a test that held for the same file, models and library need not run again."""
+"""Proofs of contract files, kept: what held for the same file, models and library need not run again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a changed contract would have cost: history replayed under it in a scratch schema, beside what is published.
+"""What a changed contract would have cost: history replayed under it, beside what is published.
 
 The raw rows are those that landed; only the contract is another. Nothing that readers see changes.
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -87,7 +88,7 @@ def replay(
     with scratch_warehouse(url, environment, project=project, own_raw=False) as scratch:
         scratch.load_reference(_reference_rows(file, as_of))
         scratch.build(as_of=as_of.isoformat())
-        replayed = {
+        replayed: dict[tuple[Any, Any], Any] = {
             (row["month_date"], row["clause_id"]): row["amount"]
             for row in scratch.rows(
                 """
