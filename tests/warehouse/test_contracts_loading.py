@@ -9,10 +9,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.rows import dict_row
 
 from avoir.contracts.calendars import calendar_days, microseconds_since_epoch, open_microseconds
 from avoir.contracts.loading import ContractsReport, create_reference, load_contracts
 from avoir.contracts.model import Calendar
+from avoir.contracts.rows import COLUMNS
 
 pytestmark = pytest.mark.warehouse
 
@@ -20,16 +22,7 @@ SHA = "0123456789abcdef" * 4
 FIRST = datetime(2026, 1, 10, tzinfo=UTC)
 SECOND = datetime(2026, 2, 10, tzinfo=UTC)
 THIRD = datetime(2026, 3, 10, tzinfo=UTC)
-TABLES = (
-    "vendors",
-    "contract_versions",
-    "services",
-    "service_keys",
-    "clauses",
-    "clock_rules",
-    "calendars",
-    "calendar_days",
-)
+TABLES = ("vendors", "proofs", *COLUMNS)
 
 TEXT = f"""\
 contract: HEL-1
@@ -187,6 +180,7 @@ def test_the_tables_say_what_the_file_says(connection: psycopg.Connection, root:
             "helios/HEL-1.yml",
             FIRST,
             None,
+            *(None,) * 3,
         )
     ]
     assert [row[1:] for row in rows["services"]] == [
@@ -202,74 +196,63 @@ def test_the_tables_say_what_the_file_says(connection: psycopg.Connection, root:
     ]
     office = f"{version_id}/office"
     assert rows["calendars"] == [(office, version_id, "Europe/Paris")]
-    nothing = (None,) * 4
-    assert [row[1:] for row in rows["clauses"]] == [
-        (
-            "SLA-1",
-            "support",
-            "First response",
-            "Within thirty minutes.",
-            "clock",
-            office,
-            "<=",
-            Decimal(1800),
-            "seconds",
-            *nothing,
-            None,
-            None,
-            "percent_of_invoice_per_event",
-            Decimal(5),
-            None,
-            None,
-            "month_invoice",
-            Decimal(15),
-            None,
-        ),
-        (
-            "SLA-2",
-            "platform",
-            "SLA-2",
-            None,
-            "availability",
-            None,
-            ">=",
-            Decimal("99.5"),
-            "pct",
-            "minutes",
-            "exclude",
-            300,
-            259200,
-            None,
-            None,
-            "proportional",
-            None,
-            None,
-            "whole_downtime",
-            "fixed_fee",
-            None,
-            None,
-        ),
-        (
-            "SLA-3",
-            "releases",
-            "SLA-3",
-            None,
-            "milestone",
-            office,
-            "<=",
-            Decimal(0),
-            "days",
-            *nothing,
-            10,
-            "business",
-            "fixed_per_event",
-            None,
-            Decimal("750.00"),
-            None,
-            None,
-            None,
-            Decimal(1500),
-        ),
+    common = {"contract_version_id": version_id, "aggregation": "each"}
+    with connection.cursor(row_factory=dict_row) as cursor:
+        cursor.execute("select * from reference.clauses order by clause_id")
+        clauses = [{name: value for name, value in row.items() if value is not None} for row in cursor]
+    assert clauses == [
+        common
+        | {
+            "clause_id": "SLA-1",
+            "service_id": "support",
+            "clause_title": "First response",
+            "clause_text": "Within thirty minutes.",
+            "indicator": "clock",
+            "calendar_id": office,
+            "objective_operator": "<=",
+            "objective_value": Decimal(1800),
+            "objective_unit": "seconds",
+            "target_value": Decimal(1800),
+            "formula": "percent_of_invoice_per_event",
+            "rate_pct": Decimal(5),
+            "base_kind": "month_invoice",
+            "month_cap_pct": Decimal(15),
+        },
+        common
+        | {
+            "clause_id": "SLA-2",
+            "service_id": "platform",
+            "clause_title": "SLA-2",
+            "indicator": "availability",
+            "objective_operator": ">=",
+            "objective_value": Decimal("99.5"),
+            "objective_unit": "pct",
+            "target_value": Decimal("99.5"),
+            "availability_method": "minutes",
+            "unknown_policy": "exclude",
+            "probe_interval_seconds": 300,
+            "maintenance_notice_seconds": 259200,
+            "formula": "proportional",
+            "proportional_on": "whole_downtime",
+            "base_kind": "fixed_fee",
+        },
+        common
+        | {
+            "clause_id": "SLA-3",
+            "service_id": "releases",
+            "clause_title": "SLA-3",
+            "indicator": "milestone",
+            "calendar_id": office,
+            "objective_operator": "<=",
+            "objective_value": Decimal(0),
+            "objective_unit": "days",
+            "target_value": Decimal(0),
+            "replan_notice_days": 10,
+            "day_kind": "business",
+            "formula": "fixed_per_event",
+            "amount": Decimal("750.00"),
+            "month_cap_amount": Decimal(1500),
+        },
     ]
     assert sorted(row[2:] for row in rows["clock_rules"]) == [
         ("pause", "hold_reason", "1"),
