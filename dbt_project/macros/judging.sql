@@ -34,3 +34,8 @@
 {% macro in_byte_order(name) -%}
     {{ name }} collate "C"
 {%- endmacro %}
+
+{#- A number without the zeros that a quotient leaves behind: one spelling for one value. -#}
+{% macro trimmed(value) -%}
+    trim_scale({{ value }})
+{%- endmacro %}

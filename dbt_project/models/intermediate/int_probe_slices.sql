@@ -169,7 +169,7 @@ rated as (
         slice_no,
         cast(sample_count as integer) as sample_count,
         cast(failed_count as integer) as failed_count,
-        {{ quotient('failed_count', 'sample_count') }} as error_quantity
+        {{ trimmed(quotient('failed_count', 'sample_count')) }} as error_quantity
     from counted
 
 )

@@ -162,11 +162,12 @@ limited as (
         part_no,
         cast(window_no as integer) as window_no,
         cap_id is not null as is_capped,
-        base_amount,
+        {{ trimmed('base_amount') }} as base_amount,
         case
             when cap_pct is null then cap_amount
             when base_amount is not null
-                then least(cap_amount, cap_pct * case when base_amount < 0 then 0 else base_amount end / 100)
+                then
+                    least(cap_amount, {{ trimmed('cap_pct * case when base_amount < 0 then 0 else base_amount end / 100') }})
         end as limit_amount
     from based
 

@@ -53,7 +53,7 @@ joined as (
         fees.month_no,
         invoices.invoice_amount,
         bases.service_amount,
-        fees.fee_amount
+        {{ trimmed('fees.fee_amount') }} as fee_amount
     from fees
     left join invoices
         on

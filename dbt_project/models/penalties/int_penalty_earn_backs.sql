@@ -192,7 +192,7 @@ reversed as (
         'earn_back' as line_kind,
         earned.last_month_date as month_date,
         lines.origin_month_date,
-        -indexations.indexed_amount * promises.earn_back_pct / 100 as earned_back_amount
+        {{ trimmed('-indexations.indexed_amount * promises.earn_back_pct / 100') }} as earned_back_amount
     from lines
     inner join events on lines.event_id = events.event_id
     inner join indexations on lines.line_id = indexations.line_id

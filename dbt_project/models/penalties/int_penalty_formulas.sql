@@ -228,20 +228,20 @@ bounded as (
         event_id,
         formula,
         base_kind,
-        base_amount,
-        {{ quotient('measured_numerator', 'measured_denominator') }} as measured_value,
+        {{ trimmed('base_amount') }} as base_amount,
+        {{ trimmed(quotient('measured_numerator', 'measured_denominator')) }} as measured_value,
         band_no,
-        unit_quantity,
+        {{ trimmed('unit_quantity') }} as unit_quantity,
         case when formula in ('points', 'tiers') then charged_points_value end as points_value,
-        formula_amount,
+        {{ trimmed('formula_amount') }} as formula_amount,
         case
             when event_cap_pct is null then event_cap_amount
-            when event_cap_base_amount is null then null
-            else
-                least(
-                    event_cap_amount,
-                    event_cap_pct * case when event_cap_base_amount < 0 then 0 else event_cap_base_amount end / 100
-                )
+            when event_cap_base_amount is not null
+                then
+                    least(
+                        event_cap_amount,
+                        {{ trimmed('event_cap_pct * case when event_cap_base_amount < 0 then 0 else event_cap_base_amount end / 100') }}
+                    )
         end as event_cap_amount,
         event_cap_pct is not null or event_cap_amount is not null as has_event_cap
     from priced

@@ -75,4 +75,8 @@ indexed as (
 
 )
 
-select * from indexed
+select
+    line_id,
+    {{ trimmed('cast(index_coefficient as numeric)') }} as index_coefficient,
+    {{ trimmed('indexed_amount') }} as indexed_amount
+from indexed

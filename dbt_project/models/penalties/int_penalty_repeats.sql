@@ -54,7 +54,7 @@ multiplied as (
         events.event_id,
         numbered.failing_month_no,
         coalesce(multipliers.multiplier, 1) as repeat_multiplier,
-        formulas.formula_amount * coalesce(multipliers.multiplier, 1) as repeated_amount
+        {{ trimmed('formulas.formula_amount * coalesce(multipliers.multiplier, 1)') }} as repeated_amount
     from events
     inner join formulas on events.event_id = formulas.event_id
     inner join numbered
