@@ -452,7 +452,9 @@ def contracts_new(
     if template is None:
         for name, path in known.items():
             lines = path.read_text().splitlines()
-            title = next((line.removeprefix("name: ") for line in lines if line.startswith("name: ")), "")
+            title = next(
+                (line.removeprefix("name: ").split("#")[0] for line in lines if line.startswith("name: ")), ""
+            )
             console.print(f"{name:20} {title}", markup=False, soft_wrap=True)
         return
     if template not in known:
