@@ -22,7 +22,7 @@ SUITE = Suite(
                     or unexempted_amount > rolling_capped_amount
                 )
             """,
-            meta={"why": "groups, caps and exemptions protect the vendor; none of them can raise what it owes"},
+            meta={"why": "groups, caps and exemptions protect the vendor; none can raise what it owes"},
         ),
         gxe.UnexpectedRowsExpectation(
             description="a charge is no gift and a reversal no charge",

@@ -110,8 +110,8 @@ held_pauses as (
         on
             bounds.contract_version_id = exclusions.contract_version_id
             and bounds.clause_id = exclusions.clause_id
-            and exclusions.from_us < bounds.ended_us
-            and exclusions.to_us > bounds.started_us
+            and bounds.ended_us > exclusions.from_us
+            and bounds.started_us < exclusions.to_us
 
 ),
 

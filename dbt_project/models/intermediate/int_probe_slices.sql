@@ -99,8 +99,8 @@ sampled as (
         on
             keys.source_name = samples.source_name
             and keys.key_value = samples.monitor
-            and samples.sampled_us >= periods.period_from_us
-            and samples.sampled_us < periods.period_to_us
+            and periods.period_from_us <= samples.sampled_us
+            and periods.period_to_us > samples.sampled_us
 
 ),
 

@@ -122,7 +122,7 @@ windowed as (
                 parts.cap_per = 'term'
                 or (parts.cap_per = 'rolling_12_months' and monthly_bases.month_no > parts.month_no - 12)
                 or (parts.cap_per = 'quarter' and monthly_bases.month_no / 3 = parts.month_no / 3)
-                or (parts.cap_per = 'month' and monthly_bases.month_no = parts.month_no)
+                or (parts.cap_per = 'month' and parts.month_no = monthly_bases.month_no)
             )
     where parts.base_kind in ('month_invoice', 'service_lines', 'fixed_fee')
     group by parts.contract_id, parts.cap_per, parts.cap_scope, parts.scope_key, parts.part_no

@@ -152,7 +152,7 @@ followed as (
         on
             promises.contract_id = clause_months.contract_id
             and promises.clause_id = clause_months.clause_id
-            and clause_months.month_no > promises.month_no
+            and promises.month_no < clause_months.month_no
             and clause_months.month_no <= promises.month_no + promises.earn_back_month_count
 
 ),

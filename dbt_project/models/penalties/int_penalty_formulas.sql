@@ -116,8 +116,12 @@ rounded as (
     select
         *,
         case when stated_amount < 0 then 0 else stated_amount end as base_amount,
-        case when event_cap_pct is not null and base_kind is null then invoice_amount else stated_amount end
-            as event_cap_base_amount,
+        case
+            when base_kind is null and invoice_amount < 0 then 0
+            when base_kind is null then invoice_amount
+            when stated_amount < 0 then 0
+            else stated_amount
+        end as event_cap_base_amount,
         case
             when rounding_digits_no is null then measured_numerator
             else
@@ -240,7 +244,7 @@ bounded as (
                 then
                     least(
                         event_cap_amount,
-                        {{ trimmed('event_cap_pct * case when event_cap_base_amount < 0 then 0 else event_cap_base_amount end / 100') }}
+                        {{ trimmed('event_cap_pct * event_cap_base_amount / 100') }}
                     )
         end as event_cap_amount,
         event_cap_pct is not null or event_cap_amount is not null as has_event_cap

@@ -67,8 +67,8 @@ multiplied as (
             events.contract_version_id = multipliers.contract_version_id
             and events.clause_id = multipliers.clause_id
             and (
-                multipliers.failing_month_no = numbered.failing_month_no
-                or (multipliers.is_last and multipliers.failing_month_no < numbered.failing_month_no)
+                numbered.failing_month_no = multipliers.failing_month_no
+                or (multipliers.is_last and numbered.failing_month_no > multipliers.failing_month_no)
             )
 
 )

@@ -60,7 +60,8 @@ shared as (
     select
         *,
         cast(sum(part_days) over (partition by contract_id, month_date) as integer) as contract_days,
-        cast(row_number() over (partition by contract_id, month_date order by period_from_date desc) as integer) as part_from_end_no
+        cast(row_number() over (partition by contract_id, month_date order by period_from_date desc) as integer)
+            as part_from_end_no
     from bounded
 
 ),
