@@ -114,12 +114,12 @@ _RESULTS = {
         order by month_date, clause_id collate "C", line_kind, origin_month_date, subject_name collate "C"
     """,
     "clocks": """
-        select contract_id, clause_id, ticket_number as subject_name, outcome, business_us,
+        select contract_id, clause_id, aggregation, ticket_number as subject_name, outcome, business_us,
             business_us / 1000000.0 as measured_value
         from {p}facts.fct_ticket_clocks
     """,
     "milestones": """
-        select contract_id, clause_id, release_number as subject_name, outcome, delay_days,
+        select contract_id, clause_id, aggregation, release_number as subject_name, outcome, delay_days,
             cast(delay_days as numeric) as measured_value
         from {p}facts.fct_milestones
     """,

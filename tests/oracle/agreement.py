@@ -1,0 +1,126 @@
+"""Where the models and the oracle disagree on one worked test: every line, step by step, and every fact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from fractions import Fraction
+
+from avoir.contracts.planting import PlantedCase
+from avoir.contracts.proving import COLUMN_OF_STEP, CaseOutcome
+from tests.oracle.pricing import STEPS, Judged
+
+# The models carry quotients to 24 digits and shave the posted amount at the 15th; the oracle is exact.
+_QUOTIENT_ERROR = Fraction(1, 10**14)
+
+Key = tuple[object, ...]
+
+
+def disagreements(case: PlantedCase, judged: Judged, outcome: CaseOutcome) -> list[str]:
+    """Return what differs, most basic first; nothing when both came to the same."""
+    return [
+        *_facts("clock", _clocks_of(judged), _clocks_in(outcome)),
+        *_facts("milestone", _milestones_of(judged), _milestones_in(outcome)),
+        *_facts("month", _months_of(judged), _months_in(outcome)),
+        *_lines(judged, outcome),
+    ] + _unseen(case, judged, outcome)
+
+
+def _unseen(case: PlantedCase, judged: Judged, outcome: CaseOutcome) -> list[str]:
+    """A test with tickets under a clock that neither side judged would agree on nothing."""
+    if case.test.tickets and not outcome.clocks and judged.clocks:
+        return ["the models judged no clock at all"]
+    return []
+
+
+def _facts(kind: str, expected: dict[Key, Key], got: dict[Key, Key]) -> Iterator[str]:
+    for key in sorted(expected.keys() | got.keys(), key=repr):
+        if expected.get(key) != got.get(key):
+            yield f"{kind} {key}: the oracle has {expected.get(key)}, the models {got.get(key)}"
+
+
+def _clocks_of(judged: Judged) -> dict[Key, Key]:
+    # Where only the month is judged the outcome of one event is nobody's promise.
+    return {key: (us, outcome) for key, (us, outcome) in judged.clocks.items() if outcome is not None}
+
+
+def _clocks_in(outcome: CaseOutcome) -> dict[Key, Key]:
+    return {
+        (row["clause_id"], row["subject_name"]): (row["business_us"], row["outcome"])
+        for row in outcome.clocks
+        if row["aggregation"] == "each"
+    }
+
+
+def _milestones_of(judged: Judged) -> dict[Key, Key]:
+    return {key: (days, outcome) for key, (days, outcome) in judged.milestones.items() if outcome is not None}
+
+
+def _milestones_in(outcome: CaseOutcome) -> dict[Key, Key]:
+    return {
+        (row["clause_id"], row["subject_name"]): (row["delay_days"], row["outcome"])
+        for row in outcome.milestones
+        if row["aggregation"] == "each"
+    }
+
+
+def _months_of(judged: Judged) -> dict[Key, Key]:
+    return {
+        key: (None if measure is None else round(measure, 9), outcome)
+        for key, (measure, outcome) in judged.months.items()
+    }
+
+
+def _months_in(outcome: CaseOutcome) -> dict[Key, Key]:
+    found: dict[Key, Key] = {}
+    for row in outcome.months:
+        bottom = row["measured_denominator"]
+        measure = None if bottom is None else round(Fraction(row["measured_numerator"]) / Fraction(bottom), 9)
+        key = (row["clause_id"], row["version_no"], row["month_date"])
+        found[key] = (measure if row["outcome"] != "no_data" else None, row["outcome"])
+    return found
+
+
+def _lines(judged: Judged, outcome: CaseOutcome) -> Iterator[str]:
+    expected = {
+        (o.clause_id, o.version_no, o.month, o.origin_month, o.kind, o.subject): (o.steps, o.credit)
+        for o in judged.lines
+    }
+    got = {
+        (
+            row["clause_id"],
+            row["version_no"],
+            row["month_date"],
+            row["origin_month_date"],
+            row["line_kind"],
+            row["subject_name"],
+        ): row
+        for row in outcome.lines
+    }
+    for key in sorted(expected.keys() | got.keys(), key=repr):
+        shown = " ".join(str(part) for part in key)
+        if key not in got:
+            yield f"line {shown}: the models have none"
+            continue
+        if key not in expected:
+            yield f"line {shown}: the oracle has none"
+            continue
+        steps, credit = expected[key]
+        for step in STEPS:
+            amount = got[key][COLUMN_OF_STEP[step]]
+            if not _same(steps[step], amount):
+                yield f"line {shown}: {step} is {_shown(steps[step])} by the oracle, {amount} by the models"
+                break
+        else:
+            if got[key]["credit_amount"] != credit:
+                yield f"line {shown}: credit is {credit} by the oracle, {got[key]['credit_amount']} by the models"
+
+
+def _same(expected: Fraction | None, got: Decimal | None) -> bool:
+    if expected is None or got is None:
+        return expected is None and got is None
+    return abs(expected - Fraction(got)) <= _QUOTIENT_ERROR * max(1, abs(expected))
+
+
+def _shown(amount: Fraction | None) -> str:
+    return "unknown" if amount is None else f"{amount} = {float(amount):.6f}"
