@@ -8,7 +8,7 @@ credit is rounded.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -90,6 +90,7 @@ class Line:
     subject: str
     instant_us: int
     judged: Fraction
+    marks: list[str] = field(default_factory=list)
     formula: Amount = Fraction(0)
     repeat: Amount = Fraction(0)
     non_cumulation: Amount = Fraction(0)
@@ -166,11 +167,15 @@ def judge(contract: Contract, test: WorkedTest) -> Judged:
     lines.sort(key=lambda line: (line.month, line.origin_month, line.kind, line.order))
     return Judged(
         lines=tuple(lines),
-        clocks={(e.clause.id, e.subject): (e.business_us, e.outcome) for e in facts.clocks},
+        clocks={(e.clause.id, e.subject): (e.business_us, _own_verdict(e)) for e in facts.clocks},
         months={(f.clause.id, f.part.version_no, f.month): (f.measure, f.outcome) for f in facts.figures},
-        milestones={(e.clause.id, e.subject): (e.delay_days, e.outcome) for e in facts.milestones},
+        milestones={(e.clause.id, e.subject): (e.delay_days, _own_verdict(e)) for e in facts.milestones},
         facts=facts,
     )
+
+
+def _own_verdict(event: Event) -> str | None:
+    return None if is_judged_by_month(event.clause) else event.outcome
 
 
 def breaches(facts: Facts) -> list[Line]:
@@ -474,6 +479,7 @@ def use_up(lines: Sequence[Line], facts: Facts, per: CapPer, scope: CapScope, st
             if earlier is None or total is None or limit is None:
                 used.append((part.month, None))
                 for line in of_part:
+                    line.marks += [f"{per}:{scope}:unknown"] if getattr(line, step) is not None else []
                     setattr(line, step, None)
                 continue
             allowed = max(Fraction(0), min(total, limit - earlier))
@@ -481,8 +487,10 @@ def use_up(lines: Sequence[Line], facts: Facts, per: CapPer, scope: CapScope, st
             running = Fraction(0)
             for line in sorted(of_part, key=lambda line: line.order):
                 before = min(running, allowed)
-                running += getattr(line, step)
+                wanted = getattr(line, step)
+                running += wanted
                 setattr(line, step, min(running, allowed) - before)
+                line.marks += [f"{per}:{scope}"] if getattr(line, step) < wanted else []
 
 
 def _total(amounts: Iterable[Amount]) -> Amount:
