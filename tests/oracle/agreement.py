@@ -6,12 +6,17 @@ from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
 
+from avoir.contracts.model import Unit
 from avoir.contracts.planting import PlantedCase
 from avoir.contracts.proving import COLUMN_OF_STEP, CaseOutcome
 from tests.oracle.pricing import STEPS, Judged
 
 # The models carry quotients to 24 digits and shave the posted amount at the 15th; the oracle is exact.
 _QUOTIENT_ERROR = Fraction(1, 10**14)
+
+# Averages and percentiles promise nothing of a single event.
+_JUDGES_EVENTS = {"each", "ratio"}
+_SECONDS = {Unit.MINUTES: 60, Unit.HOURS: 3600}
 
 Key = tuple[object, ...]
 
@@ -21,7 +26,7 @@ def disagreements(case: PlantedCase, judged: Judged, outcome: CaseOutcome) -> li
     return [
         *_facts("clock", _clocks_of(judged), _clocks_in(outcome)),
         *_facts("milestone", _milestones_of(judged), _milestones_in(outcome)),
-        *_facts("month", _months_of(judged), _months_in(outcome)),
+        *_facts("month", _months_of(judged), _months_in(case, outcome)),
         *_lines(judged, outcome),
     ] + _unseen(case, judged, outcome)
 
@@ -40,7 +45,6 @@ def _facts(kind: str, expected: dict[Key, Key], got: dict[Key, Key]) -> Iterator
 
 
 def _clocks_of(judged: Judged) -> dict[Key, Key]:
-    # Where only the month is judged the outcome of one event is nobody's promise.
     return {key: (us, outcome) for key, (us, outcome) in judged.clocks.items() if outcome is not None}
 
 
@@ -48,7 +52,7 @@ def _clocks_in(outcome: CaseOutcome) -> dict[Key, Key]:
     return {
         (row["clause_id"], row["subject_name"]): (row["business_us"], row["outcome"])
         for row in outcome.clocks
-        if row["aggregation"] == "each"
+        if row["aggregation"] in _JUDGES_EVENTS
     }
 
 
@@ -60,7 +64,7 @@ def _milestones_in(outcome: CaseOutcome) -> dict[Key, Key]:
     return {
         (row["clause_id"], row["subject_name"]): (row["delay_days"], row["outcome"])
         for row in outcome.milestones
-        if row["aggregation"] == "each"
+        if row["aggregation"] in _JUDGES_EVENTS
     }
 
 
@@ -71,11 +75,14 @@ def _months_of(judged: Judged) -> dict[Key, Key]:
     }
 
 
-def _months_in(outcome: CaseOutcome) -> dict[Key, Key]:
+def _months_in(case: PlantedCase, outcome: CaseOutcome) -> dict[Key, Key]:
     found: dict[Key, Key] = {}
     for row in outcome.months:
         bottom = row["measured_denominator"]
-        measure = None if bottom is None else round(Fraction(row["measured_numerator"]) / Fraction(bottom), 9)
+        clause = case.versions[row["version_no"] - 1].clauses[row["clause_id"]]
+        unit = _SECONDS.get(clause.objective.unit, 1)
+        top = row["measured_numerator"]
+        measure = None if bottom is None else round(Fraction(top) / Fraction(bottom) / unit, 9)
         key = (row["clause_id"], row["version_no"], row["month_date"])
         found[key] = (measure if row["outcome"] != "no_data" else None, row["outcome"])
     return found
