@@ -29,7 +29,7 @@ from tests.oracle.business_time import (
     month_of,
 )
 from tests.oracle.measuring import UNIT_US, is_judged_by_month
-from tests.oracle.pricing import EARN_BACK, EXEMPTION_RELEASE, Judged
+from tests.oracle.pricing import EARN_BACK, EXEMPTION_RELEASE, Judged, Line
 
 _T = TypeVar("_T")
 Document = dict[str, Any]
