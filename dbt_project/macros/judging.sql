@@ -15,6 +15,14 @@
     end
 {%- endmacro %}
 
+{#- A measure as its contract rounds it, in the unit in which it promises: minutes are rounded in minutes. -#}
+{% macro rounded_measure(numerator, denominator, terms) -%}
+    {{ terms }}.rounding_unit_value * {{ rounded_as(
+        quotient(numerator, '(' ~ denominator ~ ') * ' ~ terms ~ '.rounding_unit_value'),
+        terms ~ '.rounding_digits_no', terms ~ '.rounding_mode'
+    ) }}
+{%- endmacro %}
+
 {#- Whether a measure (a numerator over a positive denominator) stands to a level in an operator; nothing is rounded. -#}
 {% macro stands_to(numerator, denominator, operator, level) -%}
     case {{ operator }}

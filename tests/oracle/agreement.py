@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
-from avoir.contracts.model import Unit
+from avoir.contracts.model import Aggregation, Unit
 from avoir.contracts.planting import PlantedCase
 from avoir.contracts.proving import COLUMN_OF_STEP, CaseOutcome
 from tests.oracle.pricing import STEPS, Judged
@@ -14,8 +15,6 @@ from tests.oracle.pricing import STEPS, Judged
 # The models carry quotients to 24 digits and shave the posted amount at the 15th; the oracle is exact.
 _QUOTIENT_ERROR = Fraction(1, 10**14)
 
-# Averages and percentiles promise nothing of a single event.
-_JUDGES_EVENTS = {"each", "ratio"}
 _SECONDS = {Unit.MINUTES: 60, Unit.HOURS: 3600}
 
 Key = tuple[object, ...]
@@ -24,18 +23,15 @@ Key = tuple[object, ...]
 def disagreements(case: PlantedCase, judged: Judged, outcome: CaseOutcome) -> list[str]:
     """Return what differs, most basic first; nothing when both came to the same."""
     return [
-        *_facts("clock", _clocks_of(judged), _clocks_in(outcome)),
-        *_facts("milestone", _milestones_of(judged), _milestones_in(outcome)),
+        *_facts("clock", _events_of(case, judged.clocks), _events_in(case, outcome.clocks, "business_us")),
+        *_facts(
+            "milestone",
+            _events_of(case, judged.milestones),
+            _events_in(case, outcome.milestones, "delay_days"),
+        ),
         *_facts("month", _months_of(judged), _months_in(case, outcome)),
         *_lines(judged, outcome),
-    ] + _unseen(case, judged, outcome)
-
-
-def _unseen(case: PlantedCase, judged: Judged, outcome: CaseOutcome) -> list[str]:
-    """A test with tickets under a clock that neither side judged would agree on nothing."""
-    if case.test.tickets and not outcome.clocks and judged.clocks:
-        return ["the models judged no clock at all"]
-    return []
+    ]
 
 
 def _facts(kind: str, expected: dict[Key, Key], got: dict[Key, Key]) -> Iterator[str]:
@@ -44,27 +40,26 @@ def _facts(kind: str, expected: dict[Key, Key], got: dict[Key, Key]) -> Iterator
             yield f"{kind} {key}: the oracle has {expected.get(key)}, the models {got.get(key)}"
 
 
-def _clocks_of(judged: Judged) -> dict[Key, Key]:
-    return {key: (us, outcome) for key, (us, outcome) in judged.clocks.items() if outcome is not None}
+def _judging_events(case: PlantedCase) -> set[str]:
+    """Clauses that judge every event; where the month is judged, one event's outcome is nobody's promise."""
+    by_aggregation: dict[str, set[Aggregation]] = {}
+    for version in case.versions:
+        for clause in version.clauses.values():
+            by_aggregation.setdefault(clause.id, set()).add(clause.objective.aggregation)
+    return {clause for clause, found in by_aggregation.items() if found == {Aggregation.EACH}}
 
 
-def _clocks_in(outcome: CaseOutcome) -> dict[Key, Key]:
+def _events_of(case: PlantedCase, events: Mapping[tuple[str, str], Key]) -> dict[Key, Key]:
+    judging = _judging_events(case)
+    return {key: value for key, value in events.items() if key[0] in judging}
+
+
+def _events_in(case: PlantedCase, rows: Sequence[Mapping[str, Any]], measure: str) -> dict[Key, Key]:
+    judging = _judging_events(case)
     return {
-        (row["clause_id"], row["subject_name"]): (row["business_us"], row["outcome"])
-        for row in outcome.clocks
-        if row["aggregation"] in _JUDGES_EVENTS
-    }
-
-
-def _milestones_of(judged: Judged) -> dict[Key, Key]:
-    return {key: (days, outcome) for key, (days, outcome) in judged.milestones.items() if outcome is not None}
-
-
-def _milestones_in(outcome: CaseOutcome) -> dict[Key, Key]:
-    return {
-        (row["clause_id"], row["subject_name"]): (row["delay_days"], row["outcome"])
-        for row in outcome.milestones
-        if row["aggregation"] in _JUDGES_EVENTS
+        (row["clause_id"], row["subject_name"]): (row[measure], row["outcome"])
+        for row in rows
+        if row["clause_id"] in judging
     }
 
 
@@ -120,7 +115,8 @@ def _lines(judged: Judged, outcome: CaseOutcome) -> Iterator[str]:
                 break
         else:
             if got[key]["credit_amount"] != credit:
-                yield f"line {shown}: credit is {credit} by the oracle, {got[key]['credit_amount']} by the models"
+                amount = got[key]["credit_amount"]
+                yield f"line {shown}: credit is {credit} by the oracle, {amount} by the models"
 
 
 def _same(expected: Fraction | None, got: Decimal | None) -> bool:

@@ -63,6 +63,7 @@ periods as (
         clauses.availability_method,
         clauses.rounding_digits_no,
         clauses.rounding_mode,
+        clauses.rounding_unit_value,
         cast(clauses.slice_seconds * 1000000 as bigint) as slice_us,
         cast(clauses.maintenance_notice_seconds * 1000000 as bigint) as notice_us,
         cast(clauses.probe_interval_seconds * 1500000 as bigint) as tolerance_us,
@@ -398,10 +399,8 @@ compared as (
                     ) }}
             else
                 {{ stands_to(
-                    rounded_as(
-                        quotient('100 * (total_quantity - unavailable_quantity)', 'total_quantity'),
-                        'rounding_digits_no', 'rounding_mode'
-                    ), '1', 'objective_operator', 'objective_value'
+                    rounded_measure('100 * (total_quantity - unavailable_quantity)', 'total_quantity', 'quantified'),
+                    '1', 'objective_operator', 'objective_value'
                 ) }}
         end as is_kept
     from quantified

@@ -74,6 +74,7 @@ summed as (
         clauses.objective_value,
         clauses.rounding_digits_no,
         clauses.rounding_mode,
+        clauses.rounding_unit_value,
         months.month_date,
         months.is_complete,
         sum(case when ranked.outcome = 'met' then 1 else 0 end) as met_count,
@@ -106,6 +107,7 @@ summed as (
         clauses.objective_value,
         clauses.rounding_digits_no,
         clauses.rounding_mode,
+        clauses.rounding_unit_value,
         months.month_date,
         months.is_complete
 
@@ -139,9 +141,8 @@ compared as (
                 then {{ stands_to('measured_numerator', 'measured_denominator', 'objective_operator', 'objective_value') }}
             else
                 {{ stands_to(
-                    rounded_as(
-                        quotient('measured_numerator', 'measured_denominator'), 'rounding_digits_no', 'rounding_mode'
-                    ), '1', 'objective_operator', 'objective_value'
+                    rounded_measure('measured_numerator', 'measured_denominator', 'measured'),
+                    '1', 'objective_operator', 'objective_value'
                 ) }}
         end as is_kept
     from measured

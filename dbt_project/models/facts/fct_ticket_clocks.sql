@@ -231,7 +231,12 @@ told_apart as (
 
     select
         measured.*,
-        excluded_tickets.ticket_number is not null as is_excluded
+        excluded_tickets.ticket_number is not null as is_excluded,
+        -- Where the contract rounds, the rounded time is judged.
+        case
+            when measured.rounding_digits_no is null then measured.business_us
+            else 1000000 * {{ rounded_measure('measured.business_us', '1000000', 'measured') }}
+        end as judged_us
     from measured
     left join excluded_tickets
         on
@@ -268,8 +273,8 @@ judged as (
         case
             when is_excluded then 'excluded'
             when business_us is null then 'no_data'
-            when target_operator = '<' and business_us >= target_us then 'breached'
-            when business_us > target_us then 'breached'
+            when target_operator = '<' and judged_us >= target_us then 'breached'
+            when judged_us > target_us then 'breached'
             when stopped_us is null then 'running'
             else 'met'
         end as outcome

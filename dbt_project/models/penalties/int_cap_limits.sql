@@ -27,7 +27,7 @@ scopes as (
 
 ),
 
-parts as (
+numbered as (
 
     -- Every part of every month of a contract that has such a cap in any version: a cap's use is walked through all.
     select
@@ -38,11 +38,6 @@ parts as (
         months.contract_version_id,
         months.month_no,
         months.order_amount,
-        caps.cap_id,
-        caps.cap_amount,
-        caps.cap_pct,
-        caps.base_kind,
-        caps.service_id,
         case scopes.cap_per
             when 'month' then months.month_no
             when 'quarter' then months.month_no / 3
@@ -56,12 +51,25 @@ parts as (
         ) as part_no
     from scopes
     inner join months on scopes.contract_id = months.contract_id
+
+),
+
+parts as (
+
+    select
+        numbered.*,
+        caps.cap_id,
+        caps.cap_amount,
+        caps.cap_pct,
+        caps.base_kind,
+        caps.service_id
+    from numbered
     left join caps
         on
-            months.contract_version_id = caps.contract_version_id
-            and scopes.cap_per = caps.cap_per
-            and scopes.cap_scope = caps.cap_scope
-            and scopes.scope_key = caps.scope_key
+            numbered.contract_version_id = caps.contract_version_id
+            and numbered.cap_per = caps.cap_per
+            and numbered.cap_scope = caps.cap_scope
+            and numbered.scope_key = caps.scope_key
 
 ),
 
@@ -97,6 +105,7 @@ windowed as (
         parts.cap_scope,
         parts.scope_key,
         parts.part_no,
+        parts.cap_id,
         count(*) as month_count,
         count(
             case parts.base_kind
@@ -125,7 +134,7 @@ windowed as (
                 or (parts.cap_per = 'month' and parts.month_no = monthly_bases.month_no)
             )
     where parts.base_kind in ('month_invoice', 'service_lines', 'fixed_fee')
-    group by parts.contract_id, parts.cap_per, parts.cap_scope, parts.scope_key, parts.part_no
+    group by parts.contract_id, parts.cap_per, parts.cap_scope, parts.scope_key, parts.part_no, parts.cap_id
 
 ),
 
@@ -145,12 +154,28 @@ based as (
             and parts.cap_scope = windowed.cap_scope
             and parts.scope_key = windowed.scope_key
             and parts.part_no = windowed.part_no
+            and parts.cap_id = windowed.cap_id
 
 ),
 
 limited as (
 
     -- The lower of both limits; a base that is not there leaves the limit unknown.
+    select
+        *,
+        case
+            when cap_pct is null then cap_amount
+            when base_amount is not null
+                then
+                    least(cap_amount, {{ trimmed('cap_pct * case when base_amount < 0 then 0 else base_amount end / 100') }})
+        end as limit_amount
+    from based
+
+),
+
+lowest as (
+
+    -- Two caps of one kind on one thing are one: the lower.
     select
         contract_version_id,
         contract_id,
@@ -161,16 +186,11 @@ limited as (
         contract_id || '|' || scope_key as scope_id,
         part_no,
         cast(window_no as integer) as window_no,
-        cap_id is not null as is_capped,
-        {{ trimmed('base_amount') }} as base_amount,
-        case
-            when cap_pct is null then cap_amount
-            when base_amount is not null
-                then
-                    least(cap_amount, {{ trimmed('cap_pct * case when base_amount < 0 then 0 else base_amount end / 100') }})
-        end as limit_amount
-    from based
+        count(cap_id) > 0 as is_capped,
+        case when count(*) = count(limit_amount) then min(limit_amount) end as limit_amount
+    from limited
+    group by contract_version_id, contract_id, month_no, cap_per, cap_scope, scope_key, part_no, window_no
 
 )
 
-select * from limited
+select * from lowest

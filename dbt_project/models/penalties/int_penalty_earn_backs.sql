@@ -111,6 +111,7 @@ promises as (
         clauses.objective_operator,
         clauses.rounding_digits_no,
         clauses.rounding_mode,
+        clauses.rounding_unit_value,
         clauses.earn_back_value,
         clauses.earn_back_month_count,
         clauses.earn_back_pct
@@ -141,9 +142,8 @@ followed as (
                     ) }}
             else
                 {{ stands_to(
-                    rounded_as(
-                        quotient('clause_months.measured_numerator', 'clause_months.measured_denominator'),
-                        'promises.rounding_digits_no', 'promises.rounding_mode'
+                    rounded_measure(
+                        'clause_months.measured_numerator', 'clause_months.measured_denominator', 'promises'
                     ), '1', 'promises.objective_operator', 'promises.earn_back_value'
                 ) }}
         end as is_held

@@ -49,6 +49,7 @@ based as (
         clauses.objective_value,
         clauses.rounding_digits_no,
         clauses.rounding_mode,
+        clauses.rounding_unit_value,
         clauses.formula,
         clauses.counted_on,
         clauses.unit_size_value,
@@ -125,9 +126,7 @@ rounded as (
         case
             when rounding_digits_no is null then measured_numerator
             else
-                {{ rounded_as(
-                    quotient('measured_numerator', 'measured_denominator'), 'rounding_digits_no', 'rounding_mode'
-                ) }}
+                {{ rounded_measure('measured_numerator', 'measured_denominator', 'based') }}
         end as judged_numerator,
         case when rounding_digits_no is null then measured_denominator else 1 end as judged_denominator
     from based

@@ -37,6 +37,7 @@ current_terms as (
         case when clauses.aggregation = 'each' then clauses.objective_operator else '<=' end as target_operator,
         clauses.rounding_digits as rounding_digits_no,
         clauses.rounding_mode,
+        clauses.rounding_unit as rounding_unit_value,
         clauses.formula,
         clauses.rate_pct,
         clauses.amount as fixed_amount,

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """Whether a problem keeps the file from being loaded."""
+
+    ERROR = "error"
+    WARNING = "warning"
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake. Lines and columns count from 1; ``clause`` is None outside of a clause."""
+    """One mistake, or a warning. Lines and columns count from 1; ``clause`` is None outside of a clause."""
 
     file: str
     line: int
@@ -17,11 +25,18 @@ class Problem:
     clause: str | None
     message: str
     mend: str
+    severity: Severity = Severity.ERROR
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the file is refused for it."""
+        return self.severity is Severity.ERROR
 
     def __str__(self) -> str:
-        """Return ``file:line:column: [clause X] message. Mend: …`` on one line."""
+        """Return ``file:line:column: [warning:] [clause X:] message. Mend: …`` on one line."""
+        kind = "" if self.is_error else f"{self.severity}: "
         clause = f"clause {self.clause}: " if self.clause else ""
-        return f"{self.file}:{self.line}:{self.column}: {clause}{self.message}. Mend: {self.mend}."
+        return f"{self.file}:{self.line}:{self.column}: {kind}{clause}{self.message}. Mend: {self.mend}."
 
 
 def in_reading_order(problems: Iterable[Problem]) -> list[Problem]:

@@ -129,6 +129,7 @@ alter table reference.clauses add column if not exists percentile numeric;
 alter table reference.clauses add column if not exists target_value numeric;
 alter table reference.clauses add column if not exists rounding_digits integer;
 alter table reference.clauses add column if not exists rounding_mode text check (rounding_mode in ('half_up', 'down', 'up'));
+alter table reference.clauses add column if not exists rounding_unit numeric;
 alter table reference.clauses add column if not exists slice_seconds integer;
 alter table reference.clauses add column if not exists base_amount numeric;
 alter table reference.clauses add column if not exists counted_on text check (counted_on in ('value', 'excess'));
@@ -150,6 +151,8 @@ update reference.clauses set target_value = objective_value where target_value i
 comment on column reference.clauses.aggregation is 'What is judged: each event, or the ratio, average or percentile of the month.';
 comment on column reference.clauses.target_value is
     'Level of a single event, in seconds or days: the objective itself where each event is judged; null for averages and percentiles.';
+comment on column reference.clauses.rounding_unit is
+    'Unit in which the contract rounds, in seconds, days or percent: a measure in minutes is rounded in minutes.';
 comment on column reference.clauses.counted_on is 'Whether bands and units count the value measured, or its excess over the objective.';
 comment on column reference.clauses.unit_size is 'One unit of a price per unit: seconds, days or percentage points.';
 comment on column reference.clauses.base_amount is 'The base where it is stated, in the contract''s currency, excluding VAT.';
