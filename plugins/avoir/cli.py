@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -355,21 +356,29 @@ def contracts_check(
     paths: Annotated[
         list[Path] | None, typer.Argument(help="Files or directories; the profile's by default.")
     ] = None,
+    as_json: Json = False,
     profile: Profile = None,
 ) -> None:
-    """Print every problem of contract files with its line and its mend; exit 1 when there is one.
+    """Print every problem of contract files with its line and its mend.
+
+    Exit 1 when one is an error: such a file is not loaded. A warning alone keeps no file from loading.
 
     Example: avoir contracts check contracts/demo/helios
     """
-    from avoir.contracts.check import check_paths  # noqa: PLC0415
+    from avoir.contracts.check import files_at, summary  # noqa: PLC0415
+    from avoir.contracts.problems import in_reading_order  # noqa: PLC0415
 
     settings = Settings.from_environment(profile=profile)
-    problems = check_paths(paths or [settings.contracts_dir])
-    for problem in problems:
-        print(problem)
-    if problems:
+    files = files_at(paths or [settings.contracts_dir])
+    problems = in_reading_order(problem for file in files for problem in file.problems)
+    if as_json:
+        print(json.dumps([asdict(problem) for problem in problems], indent=2, ensure_ascii=False))
+    else:
+        for problem in problems:
+            print(problem)
+        print(summary(files))
+    if any(problem.is_error for problem in problems):
         raise typer.Exit(1)
-    console.print("no problem found")
 
 
 @contracts_app.command("test")

@@ -99,7 +99,7 @@ def load_contract_files(settings: Settings, *, as_of: datetime) -> str:
         )
     for problem in report.problems:
         print(problem)
-    if report.problems and not report.loaded:
+    if any(problem.is_error for problem in report.problems) and not report.loaded:
         raise RunError(f"no contract under {settings.contracts_dir} could be loaded.")
     return as_of.isoformat()
 

@@ -58,9 +58,12 @@ class _Line:
             return f"values up to {written(self._value(end[0] - 1))}"
         if start[0] == end[0]:
             return f"exactly {written(start[0])}"
-        lower = f"{'above' if start[1] else 'of at least'} {written(start[0])}" if start[0].is_finite() else ""
-        upper = f"{'at most' if end[1] else 'below'} {written(end[0])}" if end[0].is_finite() else ""
-        return "values " + " and ".join(filter(None, (lower, upper)))
+        ends = []
+        if start[0].is_finite():
+            ends.append(f"{'above' if start[1] else 'of at least'} {written(start[0])}")
+        if end[0].is_finite():
+            ends.append(f"{'at most' if end[1] else 'below'} {written(end[0])}")
+        return "values " + " and ".join(ends)
 
     def _value(self, number: Decimal) -> Decimal:
         assert self.step is not None  # the callers' branches
@@ -160,10 +163,10 @@ def _judge_band(line: _Line, one: _Placed, on: CountedOn) -> Iterator[Finding]:
         return
     if one.start >= one.end:
         message = f"the band {one.limits} is empty: no value that can be measured lies in it"
-        single = f"write at_least: {written(upper)}, at_most: {written(upper)} for this value alone" if (
-            upper is not None and lower == upper
-        ) else "correct its limits"
-        yield Finding(one.path, message, f"{single}, or remove the band")
+        mend = "correct its limits"
+        if upper is not None and lower == upper:
+            mend = f"write at_least: {written(upper)}, at_most: {written(upper)} for this value alone"
+        yield Finding(one.path, message, f"{mend}, or remove the band")
         return
     first, last = (line.place(cut) for cut in line.measurable)
     if max(one.start, first) >= min(one.end, last):

@@ -125,13 +125,25 @@ def _limits(stage: Inherited) -> Iterator[_Limit]:
         if event is not None:
             base = _price_base(clause, stage) or Base.MONTH_INVOICE
             yield _Limit(
-                "event_cap", "event", CapScope.CLAUSE, clause.id, (*at, "event_cap"), event.amount,
-                event.pct_of_base, base,
+                "event_cap",
+                "event",
+                CapScope.CLAUSE,
+                clause.id,
+                (*at, "event_cap"),
+                event.amount,
+                event.pct_of_base,
+                base,
             )
         if month is not None:
             yield _Limit(
-                "month_cap", "month", CapScope.CLAUSE, clause.id, (*at, "month_cap"), month.amount,
-                month.pct_of_month_invoice, Base.MONTH_INVOICE,
+                "month_cap",
+                "month",
+                CapScope.CLAUSE,
+                clause.id,
+                (*at, "month_cap"),
+                month.amount,
+                month.pct_of_month_invoice,
+                Base.MONTH_INVOICE,
             )
     for cap in stage.terms.caps.values():
         path = stage.paths["caps", cap.id]
@@ -150,11 +162,15 @@ def _never_binds(limit: _Limit, other: _Limit, stage: Inherited) -> str | None:
     fills = _FILLS.get((other.span, limit.span))
     if same and fills is not None and limit.amount >= fills * other.amount:
         return f"{other.name} leaves at most {fills} x {other.amount}"
-    wider = same or other.scope is CapScope.CONTRACT or (
-        limit.scope is CapScope.CLAUSE
-        and other.scope is CapScope.SERVICE
-        and limit.key in stage.clauses
-        and stage.clauses[limit.key].service == other.key
+    wider = (
+        same
+        or other.scope is CapScope.CONTRACT
+        or (
+            limit.scope is CapScope.CLAUSE
+            and other.scope is CapScope.SERVICE
+            and limit.key in stage.clauses
+            and stage.clauses[limit.key].service == other.key
+        )
     )
     narrower_in_time = _SPANS.index(limit.span) <= _SPANS.index(other.span)
     if wider and narrower_in_time and limit.amount >= other.amount:
@@ -176,9 +192,8 @@ def _judge_reach(clause: Clause, stage: Inherited, limits: Sequence[_Limit]) -> 
             if bound is not None:
                 most, of = bound
                 message = f"{price.noun} {price.written} cannot be reached: {limit.name} is {most}{of}"
-                lower = f"write {price.word}: {most} here" if of.startswith(" %") == (
-                    price.word == "rate_pct"
-                ) and least == 1 else "write a lower price here"
+                comparable = least == 1 and price.word == ("rate_pct" if of else "amount")
+                lower = f"write {price.word}: {most} here" if comparable else "write a lower price here"
                 yield warning(price.path, message, f"{lower}, or raise {limit.name}")
                 break
 
@@ -194,7 +209,7 @@ def _bound_below(price: _Price, limit: _Limit, least: Decimal) -> tuple[str, str
         and price.rate_pct * least > limit.pct
     ):
         assert limit.base is not None  # a percentage always has one
-        return written(limit.pct), f" % of {str(limit.base).replace('_', ' ')}"
+        return written(limit.pct), f" % of the {str(limit.base).replace('_', ' ')}"
     if limit.amount is not None and price.amount is not None and price.amount * least > limit.amount:
         return written(limit.amount), ""
     return None

@@ -19,6 +19,16 @@ def check_paths(paths: Sequence[Path]) -> list[Problem]:
     return in_reading_order(problem for file in files_at(paths) for problem in file.problems)
 
 
+def summary(files: Sequence[ContractFile]) -> str:
+    """Return how many files were read and what is wrong with them, in a line."""
+    problems = {problem for file in files for problem in file.problems}
+    if not problems:
+        return "no problem found"
+    errors = sum(problem.is_error for problem in problems)
+    counts = ((len(files), "file"), (errors, "error"), (len(problems) - errors, "warning"))
+    return ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
+
+
 def files_at(paths: Sequence[Path]) -> list[ContractFile]:
     """Return the contract files at the given files and folders, read and judged alone and together.
 

@@ -60,9 +60,7 @@ def measure_of(clause: Clause) -> Measure:
 
 def is_monthly(clause: Clause) -> bool:
     """Whether the clause is judged by the month, not event by event."""
-    return (
-        clause.indicator.kind == "availability" or clause.objective.aggregation is not Aggregation.EACH
-    )
+    return clause.indicator.kind == "availability" or clause.objective.aggregation is not Aggregation.EACH
 
 
 def judge_clause(clause: Clause, at: Path) -> Iterator[Finding]:
@@ -112,7 +110,8 @@ def _judge_objective(clause: Clause, at: Path) -> Iterator[Finding]:
         yield Finding(
             (*at, "aggregation"),
             f"an availability is judged by the month already and has no {objective.aggregation}",
-            "remove aggregation" + (", and target" if objective.target else "")
+            "remove aggregation"
+            + (", and target" if objective.target else "")
             + (", and percentile" if objective.percentile else ""),
         )
         return
@@ -141,9 +140,7 @@ def _judge_target(clause: Clause, at: Path) -> Iterator[Finding]:
     assert target is not None  # the caller's branch
     units = _UNITS_OF_INDICATOR[kind]
     if target.unit not in units:
-        yield Finding(
-            (*at, "unit"), f"the target of a {kind} cannot be in {target.unit}", _one_of(units)
-        )
+        yield Finding((*at, "unit"), f"the target of a {kind} cannot be in {target.unit}", _one_of(units))
     elif kind == "clock" and target.value == 0:
         yield Finding(
             (*at, "value"), "no clock can stop within no time", "write the time that the contract allows"
@@ -168,15 +165,15 @@ def _judge_level(clause: Clause, measure: Measure, path: Path) -> Iterator[Findi
                 "write a percentage above 0 and at most 100",
             )
         elif value == _FULL and operator is Operator.MORE_THAN:
-            yield Finding(path, f"{measure.noun} is never above 100 %", 'write operator: ">=", or a lower value')
+            mend = 'write operator: ">=", or a lower value'
+            yield Finding(path, f"{measure.noun} is never above 100 %", mend)
     elif clause.indicator.kind == "clock" and value == 0:
         yield Finding(path, "no clock can stop within no time", "write the time that the contract allows")
     elif value == 0 and operator is Operator.LESS_THAN:
-        yield Finding(path, "no delay is below 0", 'write operator: "<=", or the days that the contract allows')
+        mend = 'write operator: "<=", or the days that the contract allows'
+        yield Finding(path, "no delay is below 0", mend)
     elif measure.is_whole and value != value.to_integral_value():
-        yield Finding(
-            path, f"delays are counted in whole days, not {value}", "write a whole number of days"
-        )
+        yield Finding(path, f"delays are counted in whole days, not {value}", "write a whole number of days")
 
 
 def _judge_rounding(objective: Objective, at: Path) -> Iterator[Finding]:

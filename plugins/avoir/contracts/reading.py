@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from avoir.contracts.located_yaml import Node, Position, decode, parse
 from avoir.contracts.mapping import MappingError, keys_of
-from avoir.contracts.model import Contract
+from avoir.contracts.model import Contract, TermName
 from avoir.contracts.problems import Problem, choose_among, in_reading_order, nearest
 from avoir.contracts.resolving import SECTIONS, ClaimedKey, Inherited, Path, ResolvedVersion, inherit
 from avoir.contracts.rules import BrokenParts, Finding, KeyHolder, clashing_keys, judge_keys, judge_versions
@@ -25,7 +25,7 @@ _SUFFIXES = (".yml", ".yaml")
 
 @dataclass(frozen=True)
 class ContractFile:
-    """A contract file as read. It is good when it has no problem; only then its versions may be used."""
+    """A contract file as read. It is good when no problem is an error; only then its versions may be used."""
 
     path: FilePath
     shown: str
@@ -36,8 +36,8 @@ class ContractFile:
 
     @property
     def is_good(self) -> bool:
-        """Whether the file may be loaded."""
-        return not self.problems
+        """Whether the file may be loaded; warnings do not keep it from that."""
+        return not any(problem.is_error for problem in self.problems)
 
     def refused_for(self, findings: Iterable[Finding]) -> ContractFile:
         """Return the file with more problems."""
@@ -191,52 +191,83 @@ def _validated(tree: Node, shown: str) -> tuple[Contract | None, BrokenParts, li
     deeper = {detail["loc"][:depth] for detail in errors for depth in range(len(detail["loc"]))}
     errors = [detail for detail in errors if detail["type"] != "too_short" or detail["loc"] not in deeper]
     problems = [_problem_of(detail, tree, shown) for detail in errors]
-    broken: set[tuple[str, str]] = set()
-    wrong: dict[tuple[int, str], set[int]] = {}
-    for detail in errors:
-        match detail["loc"]:
-            case ("versions", int(number), str(section), int(position), *_) if section in SECTIONS:
-                wrong.setdefault((number, section), set()).add(position)
-            case _:
-                return None, frozenset(), problems
-    for (number, section), positions in wrong.items():
-        parts = data["versions"][number][section]
-        for position in sorted(positions, reverse=True):
-            part = parts.pop(position)
-            part_id = part.get("id") if isinstance(part, dict) else None
-            broken.add((section, str(part_id)))
-    # The typed lists are shorter now: take the wrong parts out of the tree as well, so that positions agree.
+    wrong = {_removable(detail["loc"]) for detail in errors}
+    if None in wrong:
+        return None, frozenset(), problems
+    # From the end, so that the positions of what is still to go stay true.
+    removed = sorted((path for path in wrong if path is not None), key=_by_place, reverse=True)
+    broken = frozenset(_broken_part(path, _taken_out(data, path)) for path in removed)
     try:
         contract = Contract.model_validate(data)
     except ValidationError:
         return None, frozenset(), problems
-    for (number, section), positions in wrong.items():
-        node = _child(_child(_child(tree, "versions"), number), section)
-        if isinstance(node.value, list):
-            node.value = [item for position, item in enumerate(node.value) if position not in positions]
-    return contract, frozenset(broken), problems
+    # The typed lists are shorter now: take the wrong parts out of the tree as well, so that positions agree.
+    for path in removed:
+        holder = tree.descend(path[:-1])[0].value
+        if isinstance(holder, list) and isinstance(path[-1], int):
+            del holder[path[-1]]
+    return contract, broken, problems
 
 
-def _child(node: Node, part: str | int) -> Node:
-    if isinstance(node.value, dict) and isinstance(part, str):
-        return node.value[part]
-    if isinstance(node.value, list) and isinstance(part, int):
-        return node.value[part]
-    return node
+def _removable(loc: Sequence[int | str]) -> Path | None:
+    """Return the smallest part around a mistake without which the rest can still be judged."""
+    match tuple(loc):
+        case ("versions", int(number), str(section), int(position), *_) if section in SECTIONS:
+            return ("versions", number, section, position)
+        case ("versions", int(number), str(term), *_) if term in set(TermName):
+            return ("versions", number, term)
+        case ("tests" | "exclusion_decisions" as section, int(position), *_):
+            return (section, position)
+        case ("index_values", str(index), *_) if index != "[key]":
+            return ("index_values", index)
+        case ("tests" | "exclusion_decisions" | "index_values" as section, *_):
+            return (section,)
+    return None
+
+
+def _by_place(path: Path) -> tuple[tuple[int, str], ...]:
+    return tuple((part, "") if isinstance(part, int) else (-1, part) for part in path)
+
+
+def _taken_out(data: Any, path: Path) -> object:
+    for part in path[:-1]:
+        data = data[part]
+    return data.pop(path[-1], None) if isinstance(data, dict) else data.pop(path[-1])
+
+
+def _broken_part(path: Path, part: object) -> tuple[str, str]:
+    match path:
+        case ("versions", _, str(section), int()):
+            return section, str(part.get("id") if isinstance(part, dict) else None)
+        case ("versions", _, str(term)):
+            return "terms", term
+        case (str(section), *rest):
+            return section, str(rest[0]) if rest else ""
+    return "", ""
 
 
 def _locate(finding: Finding, tree: Node | None, shown: str) -> Problem:
     position = tree.descend(finding.path)[1] if tree else Position(1, 1)
     clause = _clause_at(finding.path, tree) if tree else None
-    return Problem(shown, position.line, position.column, clause, finding.message, finding.mend)
+    return Problem(
+        shown, position.line, position.column, clause, finding.message, finding.mend, finding.severity
+    )
 
 
 def _clause_at(path: Sequence[str | int], tree: Node) -> str | None:
+    """Return the clause in which a place lies, or of which it speaks."""
     match tuple(path):
-        case ("versions", int(number), "clauses", int(position), *_):
-            node = tree.descend(("versions", number, "clauses", position))[0]
-            if isinstance(node.value, dict) and "id" in node.value:
-                return node.value["id"].raw or None
+        case ("versions", int(), "clauses", int(), *_):
+            part, word = path[:4], "id"
+        case ("versions", int(), "caps" | "termination_rights", int(), *_):
+            part, word = path[:4], "clause"
+        case ("tests", int(), "expect", int(), *_):
+            part, word = path[:4], "clause"
+        case _:
+            return None
+    node = tree.descend(tuple(part))[0]
+    if isinstance(node.value, dict) and word in node.value:
+        return node.value[word].raw or None
     return None
 
 
@@ -260,7 +291,7 @@ def _clause_of_line(problem: Problem, tree: Node) -> str | None:
 
 
 def _problem_of(detail: ErrorDetails, tree: Node, shown: str) -> Problem:
-    loc = tuple(part for part in detail["loc"] if part != "[key]")
+    loc = _written_path(detail["loc"])
     kind, context = detail["type"], detail.get("ctx", {})
     name = next((str(part) for part in reversed(loc) if isinstance(part, str)), "the contract")
     place: tuple[str | int | date, ...] = loc
@@ -274,7 +305,7 @@ def _problem_of(detail: ErrorDetails, tree: Node, shown: str) -> Problem:
             place = loc[:-1]
             message, mend = f"{name} is missing", f"add `{name}: …`"
         case "extra_forbidden":
-            known = sorted(_words_at(loc[:-1]))
+            known = sorted(_words_at(detail["loc"][:-1]))
             word = nearest(name, known)
             message = f"{name} is not a word of the format here"
             mend = f"write {word}, or remove it" if word else f"remove it (known here: {', '.join(known)})"
@@ -325,6 +356,8 @@ def _problem_of(detail: ErrorDetails, tree: Node, shown: str) -> Problem:
         case _:
             message, mend = f"{name}: {detail['msg']}", "write it as the format's schema says"
     position = tree.descend(place)[1]
+    if detail["loc"][-1:] == ("[key]",) and isinstance(loc[-1], str):
+        position = tree.descend(loc[:-1])[0].keys.get(loc[-1], position)
     return Problem(shown, position.line, position.column, _clause_at(loc, tree), message, mend)
 
 
@@ -348,20 +381,35 @@ def _words_at(loc: Sequence[int | str]) -> set[str]:
     """Return the words that the format knows at a place, following the model's annotations."""
     annotation: Any = Contract
     for part in loc:
+        annotation = _inside(_bare(annotation), part)
+    return {
+        field.alias or name for model in _models_in(annotation) for name, field in model.model_fields.items()
+    }
+
+
+def _written_path(loc: Sequence[int | str]) -> tuple[int | str, ...]:
+    """Return the path of a mistake in the file: without the names of union members and the marks of keys."""
+    annotation: Any = Contract
+    path: list[int | str] = []
+    for part in loc:
         annotation = _bare(annotation)
-        if _is_union(annotation):
-            annotation = _member(annotation, part)
-            continue
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            field = annotation.model_fields.get(str(part))
-            if field is None:
-                return set()
-            annotation = field.annotation
-        elif get_origin(annotation) in (tuple, dict):
-            arguments = get_args(annotation)
-            annotation = arguments[0] if get_origin(annotation) is tuple else arguments[1]
-    models = list(_models_in(annotation))
-    return {word for model in models for word in model.model_fields}
+        if part != "[key]" and not (_is_union(annotation) and _member(annotation, part) is not None):
+            path.append(part)
+        annotation = _inside(annotation, part)
+    return tuple(path)
+
+
+def _inside(annotation: Any, part: int | str) -> Any:
+    """Return the annotation of what stands at one step of a mistake's path."""
+    if _is_union(annotation):
+        return _member(annotation, part)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        words = {field.alias or name: field.annotation for name, field in annotation.model_fields.items()}
+        return words.get(str(part))
+    if get_origin(annotation) in (tuple, dict):
+        arguments = get_args(annotation)
+        return arguments[0] if get_origin(annotation) is tuple else arguments[1]
+    return None
 
 
 def _bare(annotation: Any) -> Any:

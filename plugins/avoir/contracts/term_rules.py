@@ -20,9 +20,10 @@ def judge_terms(stage: Inherited, broken: BrokenParts) -> Iterator[Finding]:
     if terms.exemption is not None:
         for clause in stage.clauses.values():
             if clause.penalty.earn_back is not None:
+                number = stage.version.version
                 yield Finding(
                     (*stage.paths["clauses", clause.id], "penalty", "earn_back"),
-                    f"version {stage.version.version} has an exemption: what counts against it cannot come back",
+                    f"version {number} has an exemption: what counts against it cannot come back",
                     "remove earn_back here, or the exemption of the version",
                 )
     for right in terms.termination_rights.values():
@@ -30,7 +31,8 @@ def judge_terms(stage: Inherited, broken: BrokenParts) -> Iterator[Finding]:
         breached, within = right.breached_months, right.within_months
         if breached is not None and within is not None and breached > within:
             message = f"there are no {breached} breached months within {within}"
-            yield Finding((*path, "breached_months"), message, f"write at most {within}, or a longer within_months")
+            mend = f"write at most {within}, or a longer within_months"
+            yield Finding((*path, "breached_months"), message, mend)
         if breached is None and within is not None:
             message = f"within {within} months of what: breached_months is missing"
             yield Finding((*path, "within_months"), message, "add breached_months, or remove within_months")
@@ -40,7 +42,7 @@ def judge_terms(stage: Inherited, broken: BrokenParts) -> Iterator[Finding]:
 
 def _judge_named_clauses(stage: Inherited, broken: BrokenParts) -> Iterator[Finding]:
     """Yield clauses that a group, a ground or a right names and the version does not have."""
-    number, terms = stage.version.version, stage.terms
+    terms = stage.terms
     in_group: dict[str, str] = {}
     named: list[tuple[str, str, str, Sequence[str], Path]] = []
     for group in terms.non_cumulation.values():
@@ -56,23 +58,28 @@ def _judge_named_clauses(stage: Inherited, broken: BrokenParts) -> Iterator[Find
         named.append(("ground", "exclusions", ground.id, ground.clauses, (*path, "clauses")))
     for noun, section, part_id, clauses, path in named:
         for position, clause in enumerate(clauses):
-            yield from _judge_named(stage, broken, clause, f"{noun} {part_id}", section, (*path, position))
+            yield from _judge_named(stage, broken, clause, noun, (section, part_id), (*path, position))
     for right in terms.termination_rights.values():
         if right.clause is not None:
-            path = (*stage.paths["termination_rights", right.id], "clause")
-            yield from _judge_named(stage, broken, right.clause, f"right {right.id}", "termination_rights", path)
+            part = ("termination_rights", right.id)
+            yield from _judge_named(
+                stage, broken, right.clause, "right", part, (*stage.paths[part], "clause")
+            )
 
 
 def _judge_named(
-    stage: Inherited, broken: BrokenParts, clause: str, of: str, section: str, path: Path
+    stage: Inherited, broken: BrokenParts, clause: str, noun: str, part: tuple[str, str], path: Path
 ) -> Iterator[Finding]:
-    number = stage.version.version
+    number, (section, part_id) = stage.version.version, part
     if clause in stage.clauses or ("clauses", clause) in broken:
         return
     mend = choose_among(clause, list(stage.clauses))
     if path[:2] != ("versions", number - 1):
-        mend = f"remove or replace the {of} in version {number} too (remove: {{{section}: […]}}), or keep the clause"
-    yield Finding(path, f"the clause {clause} of the {of} does not exist in version {number}", mend)
+        ends = f"remove: {{{section}: [{part_id}]}}"
+        mend = f"write {ends} in version {number} too, or a {noun} without it, or keep the clause"
+    yield Finding(
+        path, f"the clause {clause} of the {noun} {part_id} does not exist in version {number}", mend
+    )
 
 
 def _judge_points(stage: Inherited, broken: BrokenParts) -> Iterator[Finding]:

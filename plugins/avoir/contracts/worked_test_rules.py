@@ -46,9 +46,13 @@ class _Terms:
     indices: Sequence[str]
     broken: BrokenParts
 
-    def unknown(self, section: str, noun: str, name: str, known: Iterable[str], path: Path) -> Iterator[Finding]:
+    def unknown(self, section: str, name: str, path: Path) -> Iterator[Finding]:
         """Yield that no version has a part of this name."""
-        known = list(known)
+        noun, known = {
+            "clauses": ("clause", list(self.clauses)),
+            "services": ("service", list(self.services)),
+            "exclusions": ("ground", list(self.grounds)),
+        }[section]
         if name not in known and (section, name) not in self.broken:
             yield Finding(path, f"no version has the {noun} {name}", choose_among(name, known))
 
@@ -122,12 +126,15 @@ def judge_file_sections(
     for number, test in enumerate(contract.tests):
         at: Path = ("tests", number)
         if test.name in names:
-            yield Finding((*at, "name"), f"two tests are named {test.name!r}", "give each test a name of its own")
+            message = f"two tests are named {test.name!r}"
+            yield Finding((*at, "name"), message, "give each test a name of its own")
         names.add(test.name)
         yield from _judge_test(test, inherited, terms, at)
 
 
-def _judge_index_values(contract: Contract, inherited: Sequence[Inherited], terms: _Terms) -> Iterator[Finding]:
+def _judge_index_values(
+    contract: Contract, inherited: Sequence[Inherited], terms: _Terms
+) -> Iterator[Finding]:
     valued = set(contract.index_values)
     sections: list[tuple[Path, Iterable[str]]] = [(("index_values",), contract.index_values)]
     for number, test in enumerate(contract.tests):
@@ -165,10 +172,10 @@ def _judge_decisions(contract: Contract, terms: _Terms) -> Iterator[Finding]:
 
 
 def _judge_excluded(one: ExcludedStretch, terms: _Terms, at: Path) -> Iterator[Finding]:
-    yield from terms.unknown("exclusions", "ground", one.ground, terms.grounds, (*at, "ground"))
+    yield from terms.unknown("exclusions", one.ground, (*at, "ground"))
     if one.service is not None:
         path = (*at, "service")
-        yield from terms.unknown("services", "service", one.service, terms.services, path)
+        yield from terms.unknown("services", one.service, path)
         yield from terms.unmeasured(one.service, ("availability", "clock"), "excluded stretches", path)
     if one.from_ is not None and one.to is not None:
         yield from terms.stretch(one.from_, one.to, at)
@@ -225,7 +232,7 @@ def _judge_inputs(test: WorkedTest, terms: _Terms, at: Path) -> Iterator[Finding
         for position, line in enumerate(invoice.lines):
             path = (*at, "invoices", number, "lines", position, "service")
             if line.service is not None:
-                yield from terms.unknown("services", "service", line.service, terms.services, path)
+                yield from terms.unknown("services", line.service, path)
     for number, excluded in enumerate(test.exclusions):
         path = (*at, "exclusions", number)
         yield from _judge_excluded(excluded, terms, path)
@@ -244,7 +251,7 @@ def _judge_service(
     service: str, kinds: Sequence[str], given: str, terms: _Terms, at: Path
 ) -> Iterator[Finding]:
     path = (*at, "service")
-    yield from terms.unknown("services", "service", service, terms.services, path)
+    yield from terms.unknown("services", service, path)
     yield from terms.unmeasured(service, kinds, given, path)
 
 
@@ -254,7 +261,8 @@ def _judge_events(ticket: TicketOfTest, terms: _Terms, at: Path) -> Iterator[Fin
     yield from found
     for number, (before, here) in enumerate(pairwise(instants), start=1):
         if before is not None and here is not None and here < before:
-            message = f"the event at {ticket.events[number].at} stands after one at {ticket.events[number - 1].at}"
+            events = ticket.events
+            message = f"the event at {events[number].at} stands after one at {events[number - 1].at}"
             yield Finding((*at, number, "at"), message, "write the events in the order of their instants")
     for number, event in enumerate(ticket.events):
         if event.value is not None and not event.field.holds_a_value:
@@ -277,13 +285,14 @@ def _judge_window(
     try:
         window = window_of(test, terms.timezone)
     except ValueError:
-        message = f"the test {test.name!r} names no month: it says neither when something happened nor when it is due"
+        message = f"the test {test.name!r} names no month, neither of what happened nor of what is due"
         yield Finding((*at, "expect"), message, "add month: YYYY-MM to a row of expect")
         return
     months = (window.end.year - window.first.year) * 12 + window.end.month - window.first.month
     if months > MAX_TEST_MONTHS:
         message = f"the test goes over {months} months, from {window.first} on"
-        yield Finding((*at, "name"), message, f"correct its dates: a test has at most {MAX_TEST_MONTHS} months")
+        mend = f"correct its dates: a test has at most {MAX_TEST_MONTHS} months"
+        yield Finding((*at, "name"), message, mend)
         return
     if window.as_of_us <= window.from_us:
         message = f"as_of lies before all that the test names: its months begin on {window.first}"
@@ -322,7 +331,9 @@ def _sample_count(test: WorkedTest, inherited: Sequence[Inherited], window: Wind
 
 
 def _judge_subject(name: str | None, noun: str, test: WorkedTest, at: Path) -> Iterator[Finding]:
-    known = [one.ticket for one in test.tickets] if noun == "ticket" else [one.release for one in test.releases]
+    known = [one.release for one in test.releases]
+    if noun == "ticket":
+        known = [one.ticket for one in test.tickets]
     if name is not None and name not in known:
         mend = choose_among(name, known) if known else f"add the {noun} to the test's {noun}s"
         yield Finding((*at, noun), f"the test has no {noun} {name}", mend)
@@ -333,7 +344,7 @@ def _judge_expectation(row: Expectation, test: WorkedTest, terms: _Terms, at: Pa
     yield from _judge_subject(row.release, "release", test, at)
     if row.clause is None:
         return
-    yield from terms.unknown("clauses", "clause", row.clause, terms.clauses, (*at, "clause"))
+    yield from terms.unknown("clauses", row.clause, (*at, "clause"))
     versions = terms.clauses.get(row.clause, ())
     if not versions:
         return
@@ -363,7 +374,8 @@ def _judge_own_subject(
         services = [one.service for one in test.releases if one.release == subject]
     own = {clause.service for clause in versions}
     if services and not own & set(services):
-        message = f"the {noun} {subject} is of the service {services[0]}, the clause {row.clause} of {min(own)}"
+        other = services[0]
+        message = f"the {noun} {subject} is of the service {other}, the clause {row.clause} of {min(own)}"
         yield Finding((*at, noun), message, f"write a {noun} of {min(own)}, or another clause")
     stated = [name for name in row.stated if name in {"lines", *STEPS}]
     if stated and all(map(is_monthly, versions)):

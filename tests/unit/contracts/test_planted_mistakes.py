@@ -46,7 +46,7 @@ MISTAKES = [
     Mistake("missing_hash", f"    document_sha256: {SHA}\n    clauses", "    clauses", "- version: 2", "missing", "add"),
     Mistake("hash_too_short", f"{SHA}\n    clauses", "abc\n    clauses", "document_sha256:", "'abc'", "64 hexadecimal"),
     Mistake("unknown_operator", 'operator: ">="', 'operator: "=>"', "objective:", "'=>'", "write >=", "SLA-2"),
-    Mistake("operator_that_nothing_judges", 'operator: ">="', 'operator: ">"', "objective:", "judged", '">="', "SLA-2"),
+    Mistake("operator_that_nothing_judges", 'operator: ">="', 'operator: "<="', "objective:", "judged", '">="', "SLA-2"),
     Mistake("wrong_unit", "unit: pct", "unit: hours", "objective:", "cannot be in hours", "write pct", "SLA-2"),
     Mistake("over_a_hundred", "value: 99.5", "value: 100.5", "objective:", "cannot be promised", "at most 100", "SLA-2"),
     Mistake("target_of_no_time", "value: 30,", "value: 0,", "objective:", "no time", "the contract allows", "SLA-1"),
