@@ -327,40 +327,128 @@ scoped as (
 
 ),
 
-averaged as (
+led as (
 
-    -- Mean of slices: a slice without a sample counts as the policy on unknown time says.
+    select
+        contract_version_id,
+        clause_id,
+        month_date,
+        from_us,
+        to_us,
+        max(to_us) over (
+            partition by contract_version_id, clause_id, month_date
+            order by from_us, to_us
+            rows between unbounded preceding and 1 preceding
+        ) as covered_to_us
+    from clipped
+    where state = 'maintenance'
+
+),
+
+islands as (
+
+    select
+        *,
+        sum(case when covered_to_us >= from_us then 0 else 1 end) over (
+            partition by contract_version_id, clause_id, month_date
+            order by from_us, to_us
+            rows between unbounded preceding and current row
+        ) as island_no
+    from led
+
+),
+
+left_out as (
+
+    select
+        contract_version_id,
+        clause_id,
+        month_date,
+        min(from_us) as from_us,
+        max(to_us) as to_us
+    from islands
+    group by contract_version_id, clause_id, month_date, island_no
+
+),
+
+left_out_slices as (
+
+    -- A slice that is left out whole leaves both sides, like planned time does where minutes are counted.
     select
         periods.contract_version_id,
         periods.clause_id,
         periods.month_date,
-        case periods.unknown_policy
-            when 'exclude' then count(sliced.slice_no)
-            else ceil(cast(periods.period_to_us - periods.period_from_us as numeric) / periods.slice_us)
-        end as slice_count,
-        coalesce(sum(sliced.error_quantity), 0)
-        + case
-            when periods.unknown_policy = 'down'
-                then
-                    ceil(cast(periods.period_to_us - periods.period_from_us as numeric) / periods.slice_us)
-                    - count(sliced.slice_no)
-            else 0
-        end as error_quantity
+        sum(
+            greatest(
+                0,
+                case
+                    when left_out.to_us >= periods.period_to_us
+                        then ceil(cast(periods.period_to_us - periods.period_from_us as numeric) / periods.slice_us)
+                    else floor(cast(left_out.to_us - periods.period_from_us as numeric) / periods.slice_us)
+                end
+                - ceil(cast(left_out.from_us - periods.period_from_us as numeric) / periods.slice_us)
+            )
+        ) as slice_count
     from periods
-    left join sliced
+    inner join left_out
         on
-            periods.contract_version_id = sliced.contract_version_id
-            and periods.clause_id = sliced.clause_id
-            and periods.month_date = sliced.month_date
-    where periods.availability_method = 'mean_of_slices'
-    group by
+            periods.contract_version_id = left_out.contract_version_id
+            and periods.clause_id = left_out.clause_id
+            and periods.month_date = left_out.month_date
+    where periods.slice_us is not null
+    group by periods.contract_version_id, periods.clause_id, periods.month_date
+
+),
+
+sampled_slices as (
+
+    select
+        contract_version_id,
+        clause_id,
+        month_date,
+        count(*) as slice_count,
+        sum(error_quantity) as error_quantity
+    from sliced
+    group by contract_version_id, clause_id, month_date
+
+),
+
+counted as (
+
+    select
         periods.contract_version_id,
         periods.clause_id,
         periods.month_date,
         periods.unknown_policy,
-        periods.period_from_us,
-        periods.period_to_us,
-        periods.slice_us
+        ceil(cast(periods.period_to_us - periods.period_from_us as numeric) / periods.slice_us)
+        - coalesce(left_out_slices.slice_count, 0) as scope_count,
+        coalesce(sampled_slices.slice_count, 0) as sampled_count,
+        coalesce(sampled_slices.error_quantity, 0) as error_quantity
+    from periods
+    left join left_out_slices
+        on
+            periods.contract_version_id = left_out_slices.contract_version_id
+            and periods.clause_id = left_out_slices.clause_id
+            and periods.month_date = left_out_slices.month_date
+    left join sampled_slices
+        on
+            periods.contract_version_id = sampled_slices.contract_version_id
+            and periods.clause_id = sampled_slices.clause_id
+            and periods.month_date = sampled_slices.month_date
+    where periods.availability_method = 'mean_of_slices'
+
+),
+
+averaged as (
+
+    -- A slice without a sample counts as the policy on unknown time says.
+    select
+        contract_version_id,
+        clause_id,
+        month_date,
+        case when unknown_policy = 'exclude' then sampled_count else scope_count end as slice_count,
+        error_quantity + case when unknown_policy = 'down' then scope_count - sampled_count else 0 end as error_quantity
+    from counted
 
 ),
 

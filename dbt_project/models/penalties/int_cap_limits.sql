@@ -116,8 +116,8 @@ windowed as (
         ) as known_count,
         sum(
             case parts.base_kind
-                when 'month_invoice' then monthly_bases.invoice_amount
-                when 'service_lines' then monthly_bases.service_amount
+                when 'month_invoice' then case when monthly_bases.invoice_amount < 0 then 0 else monthly_bases.invoice_amount end
+                when 'service_lines' then case when monthly_bases.service_amount < 0 then 0 else monthly_bases.service_amount end
                 when 'fixed_fee' then monthly_bases.fee_amount
             end
         ) as window_amount
@@ -167,7 +167,7 @@ limited as (
             when cap_pct is null then cap_amount
             when base_amount is not null
                 then
-                    least(cap_amount, {{ trimmed('cap_pct * case when base_amount < 0 then 0 else base_amount end / 100') }})
+                    least(cap_amount, {{ trimmed('cap_pct * base_amount / 100') }})
         end as limit_amount
     from based
 

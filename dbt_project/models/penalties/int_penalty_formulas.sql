@@ -113,13 +113,14 @@ based as (
 
 rounded as (
 
-    -- A measure that the contract rounds is banded and counted as rounded; a base below nothing is nothing.
+    -- A measure that the contract rounds is priced as rounded; a base below nothing is nothing.
     select
         *,
         case when stated_amount < 0 then 0 else stated_amount end as base_amount,
         case
-            when base_kind is null and invoice_amount < 0 then 0
-            when base_kind is null then invoice_amount
+            -- A penalty without a base of its own is capped on the month's invoice; the base of points is not its own.
+            when (base_kind is null or point_rate_pct is not null) and invoice_amount < 0 then 0
+            when base_kind is null or point_rate_pct is not null then invoice_amount
             when stated_amount < 0 then 0
             else stated_amount
         end as event_cap_base_amount,
@@ -203,6 +204,13 @@ priced as (
         case
             when formula = 'percent_of_invoice_per_event' then base_amount * rate_pct / 100
             when formula = 'fixed_per_event' then fixed_amount
+            when formula = 'proportional' and rounding_digits_no is not null and proportional_on = 'whole_downtime'
+                then {{ quotient('base_amount * (100 * judged_denominator - judged_numerator)', '100 * judged_denominator') }}
+            when formula = 'proportional' and rounding_digits_no is not null
+                then
+                    {{ quotient(
+                        'base_amount * (objective_value * judged_denominator - judged_numerator)', '100 * judged_denominator'
+                    ) }}
             when formula = 'proportional' and proportional_on = 'whole_downtime'
                 then {{ quotient('base_amount * unavailable_quantity', 'total_quantity') }}
             when formula = 'proportional'

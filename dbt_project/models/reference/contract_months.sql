@@ -59,9 +59,7 @@ shared as (
     -- All days of the contract in the month: what an amendment cuts is shared between its parts.
     select
         *,
-        cast(sum(part_days) over (partition by contract_id, month_date) as integer) as contract_days,
-        cast(row_number() over (partition by contract_id, month_date order by period_from_date desc) as integer)
-            as part_from_end_no
+        cast(sum(part_days) over (partition by contract_id, month_date) as integer) as contract_days
     from bounded
 
 ),
@@ -70,6 +68,9 @@ judged as (
 
     select
         *,
+        -- Of the parts that have begun: one that begins after as_of is not known yet.
+        cast(row_number() over (partition by contract_id, month_date order by period_from_date desc) as integer)
+            as part_from_end_no,
         month_end_us <= as_of_us as is_complete
     from shared
     where period_from_us < as_of_us

@@ -15,6 +15,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from avoir.contracts.calendars import calendar_days
@@ -36,10 +37,14 @@ from avoir.contracts.rows import Names, Row, Tables, excluded, header_row, part_
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHARED = "shared"
 _LONG_AGO = date(1970, 1, 1)
+# No id of a contract file can be this: the service of a document that no service of the contract claims.
+_OWNER = "(contract)"
 _CALENDAR_MARGIN = timedelta(days=40)
 # Where a test states downtime and not probes, the state is known throughout: samples need not be dense.
 _SPARSE_INTERVAL_SECONDS = 86_400
 _DAY_US = 86_400_000_000
+# Of one day the approval of an earlier date comes before the request of the next.
+_APPROVAL_HOUR, _REQUEST_HOUR = 6, 18
 
 _RAW_COLUMNS = {
     "raw_servicenow.incident": (
@@ -129,8 +134,12 @@ def midnight_us(day: date, timezone: str) -> int:
     return microseconds(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(timezone)))
 
 
+def _hour_us(day: date, timezone: str, hour: int) -> int:
+    return microseconds(datetime(day.year, day.month, day.day, hour, tzinfo=ZoneInfo(timezone)))
+
+
 def _noon_us(day: date, timezone: str) -> int:
-    return microseconds(datetime(day.year, day.month, day.day, 12, tzinfo=ZoneInfo(timezone)))
+    return _hour_us(day, timezone, 12)
 
 
 def next_month(month: date) -> date:
@@ -252,6 +261,9 @@ def _reference_rows(case: PlantedCase, version: ResolvedVersion, names: Names, w
         for service_id in version.services
         for kind in kinds
     ]
+    rows["services"].append((names.contract_version_id, _OWNER, "The contract itself", "invoice_lines", None))
+    owner = (names.contract_version_id, _OWNER, case.contract_id, "invoice_line", _OWNER)
+    rows["service_keys"].append(owner)
     return rows
 
 
@@ -306,14 +318,15 @@ def _raw_rows(case: PlantedCase, versions: Sequence[ResolvedVersion], window: Wi
     for ticket in case.test.tickets:
         _write_ticket(sheet, ticket, case.timezone, window.as_of_us)
     for release in case.test.releases:
-        _write_release(sheet, release, case.timezone, window.as_of_us)
+        _write_release(sheet, release, case.timezone, window)
     for number, planned in enumerate(case.test.maintenance):
         announced = instant_us(planned.announced, case.timezone)
         if announced < window.as_of_us:
             begin, end = (instant_us(text, case.timezone) for text in (planned.from_, planned.to))
             times = (_text(begin), _text(end), _text(announced))
             sheet.write("raw_servicenow.cmdb_ci_outage", str(number), planned.service, "planned", *times)
-    for service, at_us, is_up in sorted(_samples(case, versions, window)):
+    # Of two samples of one instant the one that the test names last lands last.
+    for service, at_us, is_up in sorted(_samples(case, versions, window), key=lambda one: one[:2]):
         if at_us < window.as_of_us:
             sampled_at = _EPOCH + timedelta(microseconds=at_us)
             sheet.write("raw_prometheus.samples", service, sampled_at, 1 if is_up else 0)
@@ -322,10 +335,12 @@ def _raw_rows(case: PlantedCase, versions: Sequence[ResolvedVersion], window: Wi
 
 
 def _write_ticket(sheet: _Sheet, ticket: TicketOfTest, timezone: str, as_of_us: int) -> None:
-    seen = [(at_us, event) for event in ticket.events if (at_us := instant_us(event.at, timezone)) < as_of_us]
-    if not seen or seen[0][1].field is not TicketField.CREATED:
+    written = [(instant_us(event.at, timezone), event) for event in ticket.events]
+    created_us = written[0][0]
+    if created_us >= as_of_us:
         return
-    created_us = seen[0][0]
+    # In time; events of one instant in the order of the test.
+    seen = [written[0], *sorted((one for one in written[1:] if one[0] < as_of_us), key=lambda one: one[0])]
     values: dict[TicketField, str] = {}
     for number, (at_us, event) in enumerate(seen[1:], start=1):
         _write_event(sheet, ticket.ticket, number, at_us, event, values, is_initial=at_us == created_us)
@@ -374,21 +389,28 @@ def _write_event(
     values[event.field] = value
 
 
-def _write_release(sheet: _Sheet, release: ReleaseOfTest, timezone: str, as_of_us: int) -> None:
-    key = release.release
-    replans = [one for one in release.replans if _noon_us(one.requested, timezone) < as_of_us]
-    planned = min([release.due, *(one.requested for one in release.replans)]) - timedelta(days=1)
+def _write_release(sheet: _Sheet, release: ReleaseOfTest, timezone: str, window: Window) -> None:
+    key, as_of_us = release.release, window.as_of_us
+    asked = sorted(release.replans, key=lambda one: one.requested)
+    replans = [one for one in asked if _hour_us(one.requested, timezone, _REQUEST_HOUR) < as_of_us]
+    # The first plan is as old as the release, which was there before anything that the test names.
+    planned = min(window.first, *(one.requested for one in release.replans), release.due) - timedelta(days=1)
     created_us = midnight_us(planned, timezone)
     audits: list[tuple[int, str, str, str]] = []
     if release.approved:
         audits.append((created_us + 1, "approval", "requested", "approved"))
     due = release.due
-    for one in replans:
+    for number, one in enumerate(replans):
+        at_us = _hour_us(one.requested, timezone, _REQUEST_HOUR)
         old_due, new_due = (_text(_noon_us(day, timezone)) for day in (due, one.due))
-        audits.append((_noon_us(one.requested, timezone), "end_date", old_due, new_due))
-        if one.approved is not None:
-            # Approved on the day it was requested on: after the request.
-            audits.append((_noon_us(one.approved, timezone) + 1, "approval", "requested", "approved"))
+        audits.append((at_us, "end_date", old_due, new_due))
+        following = replans[number + 1].requested if number + 1 < len(replans) else None
+        # An approval that comes after another date was asked for approves nothing (DECISIONS 24), and an
+        # instance could not tell whose it is.
+        if one.approved is not None and (following is None or one.approved <= following):
+            hour = _REQUEST_HOUR + 1 if one.approved == one.requested else _APPROVAL_HOUR
+            approved_us = _hour_us(one.approved, timezone, hour)
+            audits.append((approved_us, "approval", "requested", "approved"))
         due = one.due
     for number, (at_us, name, old, new) in enumerate(audits):
         if at_us < as_of_us:
@@ -433,11 +455,20 @@ def _samples(
             if indicator.method is AvailabilityMethod.MEAN_OF_SLICES and indicator.slice_seconds:
                 for begin, end in _parts(version, case.timezone):
                     at.update(range(begin, end, indicator.slice_seconds * 1_000_000))
+                # Where a slice begins in time left out, what remains of it was watched too.
+                at.update(_ends_of_time_left_out(case, clause.service))
     for service, at in instants.items():
         for at_us in at:
             if window.from_us <= at_us < window.to_us:
                 is_down = any(begin <= at_us < end for begin, end in downtime.get(service, ()))
                 yield service, at_us, not is_down
+
+
+def _ends_of_time_left_out(case: PlantedCase, service: str) -> Iterator[int]:
+    decisions = case.versions[0].contract.exclusion_decisions
+    for one in (*case.test.maintenance, *case.test.exclusions, *decisions):
+        if one.service == service and one.to is not None:
+            yield instant_us(one.to, case.timezone)
 
 
 def _parts(version: ResolvedVersion, timezone: str) -> Iterator[tuple[int, int]]:
@@ -461,9 +492,9 @@ def _write_invoices(sheet: _Sheet, case: PlantedCase, versions: Sequence[Resolve
         lines = [(line.service, line.amount) for line in invoice.lines]
         if in_month and all(service is None for service, _ in lines):
             # A document belongs to the contract by one of its lines at least.
-            lines.append((next(iter(in_month[0].services)), 0))  # type: ignore[arg-type]
+            lines.append((_OWNER, Decimal(0)))
         for line_no, (service, amount) in enumerate(lines, start=1):
-            days = [max(month, one.valid_from) for one in in_month if service in one.services]
+            days = [max(month, one.valid_from) for one in in_month if service in (*one.services, _OWNER)]
             day = min(days, default=month).isoformat()
             sheet.write("raw_einvoice.invoice_lines", document, str(line_no), service, str(amount), day)
         kind = "380" if invoice.kind is InvoiceKind.INVOICE else "381"
