@@ -259,7 +259,7 @@ class _Drafting:
         if count == 6:
             count = 5 + c.below(4)
         elif count == 13:
-            count = 12 + c.below(3)
+            count = 13 + c.below(2)
         if count > 10:
             first = c.one_of((date(2025, 1, 1), date(2024, 12, 1)))
         else:
@@ -295,9 +295,10 @@ class _Drafting:
         first: Document = {
             "version": 1,
             "effective_from": c.weighted(
-                (60, date(2024, 6, 1)),
-                (25, self.months[0]),
-                (15, self.months[0] + timedelta(days=10)),
+                (57, date(2024, 6, 1)),
+                (23, self.months[0]),
+                (14, self.months[0] + timedelta(days=10)),
+                (6, month_after(self.months[0])),
             ),
             "document_sha256": "0" * 64,
             "services": [self._service(service, draft) for service in services],
@@ -311,6 +312,9 @@ class _Drafting:
         if len(self.clauses) > 1 and c.chance(55):
             first["non_cumulation"] = [self._group()]
         first["caps"] = self._caps(services, draft, c.weighted((35, 0), (35, 1), (20, 2), (10, 3)))
+        if len(self.months) > 12 and not any(cap["per"] == "rolling_12_months" for cap in first["caps"]):
+            rolling = {"id": "cap-year", "per": "rolling_12_months", "scope": "contract"}
+            first["caps"].append(rolling | {"amount": self._money(200, 1_000)})
         if mode == "exemption":
             first["exemption"] = self._exemption()
         if c.chance(30):
@@ -322,7 +326,9 @@ class _Drafting:
         versions = [first]
         if c.chance(45):
             versions.append(self._amendment(first, services, draft, mode))
-        last_from = max(versions[-1]["effective_from"], self.months[-1])
+        last_from = max(
+            versions[-1]["effective_from"], c.one_of((self.months[-1], self.months[len(self.months) // 2]))
+        )
         if c.chance(12):
             versions[-1]["effective_to"] = last_from + timedelta(days=1 + c.below(25))
         return versions
@@ -344,8 +350,9 @@ class _Drafting:
         return {"point_amount": self._money(250, 33)}
 
     def _exemption(self) -> Document:
+        wholes = (300, 1_000, 50, 3_000, 900)
         return {
-            "amount": self._money(300, 1_000, 50, 3_000, 900),
+            "amount": self.choices.one_of(wholes) if self.choices.chance(60) else self._money(*wholes),
             "over": self.choices.weighted((75, "term"), (25, "month")),
         }
 
@@ -444,6 +451,7 @@ class _Drafting:
             family, service = c.weighted(*_FAMILIES), c.one_of(tuple(services))
         indicator = self._indicator(family)
         objective = self._objective(family)
+        twin = next((k for k in reversed(self.clauses) if self.families[k] == family), None)
         self.families[clause_id] = family
         self.clauses[clause_id] = {
             "id": clause_id,
@@ -452,6 +460,9 @@ class _Drafting:
             "objective": objective,
             "penalty": self._penalty(family, service, objective, draft),
         }
+        if twin is not None and c.chance(30):  # Two clauses that charge the same, so that neither is highest.
+            copied = {key: self.clauses[twin][key] for key in ("service", "objective", "penalty")}
+            self.clauses[clause_id] |= copied
 
     def _indicator(self, family: _Family) -> Document:
         c = self.choices
@@ -551,9 +562,7 @@ class _Drafting:
         formula = c.one_of(formulas)
         penalty: Document = {"formula": formula}
         if formula == "fixed_per_event":
-            penalty["amount"] = self._money(750, 100, 0) if self.digits else self._money(750, 100)
-            if Decimal(penalty["amount"]) == 0:
-                penalty["amount"] = "0.01"
+            penalty["amount"] = c.weighted((40, "300"), (20, "50"), (40, None)) or self._money(750, 100)
         elif formula == "points":
             penalty["points"] = c.one_of((1, 2, "2.5"))
         elif formula == "tiers":
@@ -594,10 +603,15 @@ class _Drafting:
                 "pct": c.one_of((100, 50, "33.3")),
             }
             if family.by_month:
-                better = (100, "99.9") if family.in_pct else (0, 1)
-                penalty["earn_back"]["level"] = c.weighted(
-                    (70, objective["value"]), (15, better[0]), (15, better[1])
-                )
+                penalty["earn_back"]["level"] = self._better_level(family, objective)
+
+    def _better_level(self, family: _Family, objective: Document) -> object:
+        """Return a level to be held for an earn-back, mostly the objective's own."""
+        level = objective["value"]
+        stricter = (100, "99.9") if family.in_pct else (0, str(Decimal(str(level)) / 2))
+        chosen = self.choices.weighted((70, level), (15, stricter[0]), (15, stricter[1]))
+        never = (objective["operator"], Decimal(str(chosen))) in {(">", Decimal(100)), ("<", Decimal(0))}
+        return level if never else chosen
 
     def _pct_or_amount(self, key: str, pcts: Sequence[int], amounts: Sequence[int]) -> Document:
         c = self.choices
@@ -639,9 +653,11 @@ class _Drafting:
         if family.in_pct:
             steps = (Decimal("0.5"), Decimal(5))
         elif family.kind == "milestone":
-            steps = (Decimal(1), Decimal(6))
+            steps = (Decimal(2), Decimal(7))
         else:
             steps = (level, level * 8)
+        if "rounding_before_banding" in objective:  # Else no rounded value might lie in a band.
+            steps = (max(steps[0], Decimal(2)), max(steps[1], Decimal(8)))
         steps = steps[: c.below(3)]
         origin = level if on == "value" else Decimal(0)
         edges = [origin - step if falling else origin + step for step in steps]
@@ -758,6 +774,12 @@ class _Drafting:
         twice = moment.utcoffset() != moment.replace(fold=1 - moment.fold).utcoffset()
         return text + moment.isoformat()[-6:] if twice or self.choices.chance(5) else text
 
+    def _month(self) -> date:
+        """Return a month of the window; of a long one mostly the first or last, a year apart."""
+        c = self.choices
+        far_apart = len(self.months) > 12 and c.chance(65)
+        return c.one_of((*self.months[:2], *self.months[-2:]) if far_apart else self.months)
+
     def _inside(self, at_us: int) -> bool:
         return self._starts_us <= at_us < self._ends_us
 
@@ -770,7 +792,7 @@ class _Drafting:
         elif kind == "clock" and self.zone in DST_SUNDAYS:
             day = c.one_of(DST_SUNDAYS[self.zone])
         else:
-            day = c.one_of(self.months) + timedelta(days=c.below(28))
+            day = self._month() + timedelta(days=c.below(28))
         return day if self.months[0] <= day < month_after(self.months[-1]) else self.months[0]
 
     def _ticket(self, name: str, service: str, cuts: Sequence[date]) -> Document:
@@ -816,10 +838,17 @@ class _Drafting:
             if c.chance(8):
                 events.append((start_us + MINUTE_US, {"field": noise}))
         late_us = c.weighted(
-            (22, 0), (10, 1), (6, -1), (8, SECOND_US), (14, 2 * HOUR_US + 7), (18, 3 * DAY_US), (22, None)
+            (22, 0),
+            (10, 1),
+            (6, -1),
+            (8, SECOND_US),
+            (14, 2 * HOUR_US + 7),
+            (18, 3 * DAY_US),
+            (20, None),
+            (2, -allowed_us),
         )
         if late_us is not None:
-            stop_us = start_us + allowed_us + paused_us + late_us
+            stop_us = start_us + allowed_us + (paused_us if late_us != -allowed_us else 0) + late_us
             stop = c.weighted(
                 (70, {"field": "public_comment_vendor"}), (30, {"field": "state", "value": "resolved"})
             )
@@ -852,7 +881,9 @@ class _Drafting:
         replans: list[Document] = []
         valid, asked = due, self.months[0]
         for _ in range(c.weighted((60, 0), (28, 1), (12, 2))):
-            requested = max(asked, valid - timedelta(days=c.one_of((12, 10, 9, 3, 2))))
+            while_waiting = bool(replans) and c.chance(40)
+            notice = timedelta(days=c.one_of((12, 10, 9, 3, 2)))
+            requested = asked - timedelta(days=c.below(3)) if while_waiting else max(asked, valid - notice)
             approved = requested + timedelta(days=c.one_of((1, 0, 4)))
             moved = min(last, valid + timedelta(days=c.one_of((4, 15, 30))))
             if approved > last or requested > last:
@@ -860,9 +891,7 @@ class _Drafting:
             replans.append(
                 {"requested": requested, "approved": None if c.chance(15) else approved, "due": moved}
             )
-            # Mostly one after the other; at times asked for while the one before still waits.
-            asked = requested + timedelta(days=1) if c.chance(20) else approved + timedelta(days=1)
-            valid = moved
+            asked, valid = approved + timedelta(days=1), moved
         if replans:
             release["replans"] = replans
         delay = c.weighted((25, 0), (15, 1), (20, 3), (10, -2), (15, 12), (15, None))
@@ -889,7 +918,7 @@ class _Drafting:
 
     def _add_downtime(self, test: Document, service: str) -> None:
         c = self.choices
-        month = c.one_of(self.months)
+        month = self._month()
         start_us, end_us = midnight_us(month, self.zone), midnight_us(month_after(month), self.zone)
         clause = next(
             clause
