@@ -4,6 +4,12 @@ with months as (
 
 ),
 
+terms as (
+
+    select * from {{ ref('contract_terms') }}
+
+),
+
 services as (
 
     select * from {{ source('reference', 'services') }}
@@ -28,19 +34,42 @@ invoices as (
 
 ),
 
+contract_months as (
+
+    select distinct
+        contract_id,
+        month_date,
+        month_no,
+        month_days
+    from months
+
+),
+
 fees as (
 
-    -- A fixed fee is due by days: the month's is the sum of what each version was in force for.
+    -- A fixed fee is due by days: the month's is the sum of what each version is in force for, begun or not.
     select
-        months.contract_id,
-        months.month_date,
-        months.month_no,
-        months.currency,
+        contract_months.contract_id,
+        contract_months.month_date,
+        contract_months.month_no,
+        terms.currency,
         services.service_id,
-        sum({{ quotient('services.fee_amount * months.part_days', 'months.month_days') }}) as fee_amount
-    from months
-    inner join services on months.contract_version_id = services.contract_version_id
-    group by months.contract_id, months.month_date, months.month_no, months.currency, services.service_id
+        sum(
+            {{ quotient(
+                'services.fee_amount * (least(terms.valid_to_date, contract_months.month_date + contract_months.month_days)'
+                ~ ' - greatest(terms.valid_from_date, contract_months.month_date))',
+                'contract_months.month_days'
+            ) }}
+        ) as fee_amount
+    from contract_months
+    inner join terms
+        on
+            contract_months.contract_id = terms.contract_id
+            and terms.valid_from_date < contract_months.month_date + contract_months.month_days
+            and terms.valid_to_date > contract_months.month_date
+    inner join services on terms.contract_version_id = services.contract_version_id
+    group by
+        contract_months.contract_id, contract_months.month_date, contract_months.month_no, terms.currency, services.service_id
 
 ),
 

@@ -43,8 +43,9 @@ _CALENDAR_MARGIN = timedelta(days=40)
 # Where a test states downtime and not probes, the state is known throughout: samples need not be dense.
 _SPARSE_INTERVAL_SECONDS = 86_400
 _DAY_US = 86_400_000_000
-# Of one day the approval of an earlier date comes before the request of the next.
-_APPROVAL_HOUR, _REQUEST_HOUR = 6, 18
+# What happens on a date happens as the date begins. Of one day, in microseconds: the approval of an earlier
+# date comes before the request of the next, and its own approval after it.
+_APPROVED, _REQUESTED, _APPROVED_AT_ONCE, _TURN = 1, 2, 3, 10
 
 _RAW_COLUMNS = {
     "raw_servicenow.incident": (
@@ -134,12 +135,8 @@ def midnight_us(day: date, timezone: str) -> int:
     return microseconds(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(timezone)))
 
 
-def _hour_us(day: date, timezone: str, hour: int) -> int:
-    return microseconds(datetime(day.year, day.month, day.day, hour, tzinfo=ZoneInfo(timezone)))
-
-
 def _noon_us(day: date, timezone: str) -> int:
-    return _hour_us(day, timezone, 12)
+    return microseconds(datetime(day.year, day.month, day.day, 12, tzinfo=ZoneInfo(timezone)))
 
 
 def next_month(month: date) -> date:
@@ -392,7 +389,7 @@ def _write_event(
 def _write_release(sheet: _Sheet, release: ReleaseOfTest, timezone: str, window: Window) -> None:
     key, as_of_us = release.release, window.as_of_us
     asked = sorted(release.replans, key=lambda one: one.requested)
-    replans = [one for one in asked if _hour_us(one.requested, timezone, _REQUEST_HOUR) < as_of_us]
+    replans = [one for one in asked if midnight_us(one.requested, timezone) + _REQUESTED < as_of_us]
     # The first plan is as old as the release, which was there before anything that the test names.
     planned = min(window.first, *(one.requested for one in release.replans), release.due) - timedelta(days=1)
     created_us = midnight_us(planned, timezone)
@@ -401,22 +398,23 @@ def _write_release(sheet: _Sheet, release: ReleaseOfTest, timezone: str, window:
         audits.append((created_us + 1, "approval", "requested", "approved"))
     due = release.due
     for number, one in enumerate(replans):
-        at_us = _hour_us(one.requested, timezone, _REQUEST_HOUR)
+        at_us = midnight_us(one.requested, timezone) + _REQUESTED + number * _TURN
         old_due, new_due = (_text(_noon_us(day, timezone)) for day in (due, one.due))
         audits.append((at_us, "end_date", old_due, new_due))
         following = replans[number + 1].requested if number + 1 < len(replans) else None
         # An approval that comes after another date was asked for approves nothing (DECISIONS 24), and an
         # instance could not tell whose it is.
         if one.approved is not None and (following is None or one.approved <= following):
-            hour = _REQUEST_HOUR + 1 if one.approved == one.requested else _APPROVAL_HOUR
-            approved_us = _hour_us(one.approved, timezone, hour)
+            at_once_us = _APPROVED_AT_ONCE + number * _TURN
+            later_us = at_once_us if one.approved == one.requested else _APPROVED
+            approved_us = midnight_us(one.approved, timezone) + later_us
             audits.append((approved_us, "approval", "requested", "approved"))
         due = one.due
     for number, (at_us, name, old, new) in enumerate(audits):
         if at_us < as_of_us:
             row = (f"{key}:{number:06d}", "rm_release", key, name, old, new, str(number), _text(at_us))
             sheet.write("raw_servicenow.sys_audit", *row)
-    delivered = _noon_us(release.delivered, timezone) if release.delivered else None
+    delivered = midnight_us(release.delivered, timezone) if release.delivered else None
     sheet.write(
         "raw_servicenow.rm_release",
         key,
