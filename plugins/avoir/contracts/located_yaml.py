@@ -31,7 +31,7 @@ from avoir.contracts.problems import Problem
 
 MAX_BYTES = 512 * 1024
 MAX_DEPTH = 24
-MAX_NODES = 50_000
+MAX_NODES = 25_000
 MAX_DIGITS = 40
 
 Key = str | date

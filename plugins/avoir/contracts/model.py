@@ -62,6 +62,11 @@ def refusal(message: str, mend: str) -> PydanticCustomError:
 # --- Scalars ----------------------------------------------------------------------------------------------
 
 
+def _quoted(value: object) -> str:
+    """Return a wrong value as the file shows it: quoted where it is text, and never long."""
+    return repr(value[:60]) if isinstance(value, str) else str(value)[:60]
+
+
 def _exact(value: object) -> object:
     if isinstance(value, bool):
         return value
@@ -70,7 +75,8 @@ def _exact(value: object) -> object:
     if isinstance(value, str):
         if not re.fullmatch(r"-?[0-9]{1,30}(\.[0-9]{1,12})?", value):
             raise refusal(
-                f"{value!r} is not a decimal number", 'write digits and a point, for example "750.00"'
+                f"{_quoted(value)} is not a decimal number",
+                'write digits and a point, for example "750.00", with at most 12 digits after the point',
             )
         return Decimal(value)
     return value
@@ -99,21 +105,21 @@ def _day_in_use(day: date) -> date:
     return day
 
 
-def _month_in_use(month: str) -> str:
-    if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", month):
-        raise refusal(f"{month!r} is not a month", "write a month as YYYY-MM")
+def _month_in_use(month: object) -> str:
+    if not isinstance(month, str) or not re.fullmatch(r"(?!0000)[0-9]{4}-(0[1-9]|1[0-2])", month):
+        raise refusal(f"{_quoted(month)} is not a month", "write a month as YYYY-MM")
     _day_in_use(date.fromisoformat(f"{month}-01"))
     return month
 
 
-def _instant_text(text: str) -> str:
+def _instant_text(text: object) -> str:
     try:
-        if re.fullmatch(_INSTANT, text):
+        if isinstance(text, str) and re.fullmatch(_INSTANT, text):
             _day_in_use(datetime.fromisoformat(text).date())
             return text
     except ValueError:
         pass
-    raise refusal(f"{text!r} is not an instant", 'write "YYYY-MM-DD HH:MM", local or with an offset')
+    raise refusal(f"{_quoted(text)} is not an instant", 'write "YYYY-MM-DD HH:MM", local or with an offset')
 
 
 @cache
@@ -179,12 +185,12 @@ IsoDate = Annotated[date, BeforeValidator(_iso_date)]
 DayInUse = Annotated[IsoDate, AfterValidator(_day_in_use)]
 MonthInUse = Annotated[
     str,
-    AfterValidator(_month_in_use),
+    BeforeValidator(_month_in_use),
     WithJsonSchema({"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$"}),
 ]
 InstantText = Annotated[
     str,
-    AfterValidator(_instant_text),
+    BeforeValidator(_instant_text),
     Field(description="Local to the contract's zone, or with an offset.", examples=["2025-03-31 17:30"]),
 ]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -293,10 +294,11 @@ def _clause_of_line(problem: Problem, tree: Node) -> str | None:
 def _problem_of(detail: ErrorDetails, tree: Node, shown: str) -> Problem:
     loc = _written_path(detail["loc"])
     kind, context = detail["type"], detail.get("ctx", {})
-    name = next((str(part) for part in reversed(loc) if isinstance(part, str)), "the contract")
+    words = (str(part) for part in reversed(loc) if not isinstance(part, int))
+    name = _DATE_KEY.sub(_as_written, next(words, "the contract"))[:_SHOWN_CHARACTERS]
     place: tuple[str | int | date, ...] = loc
     node = tree.descend(loc)[0]
-    written = node.raw if not isinstance(node.value, (dict, list)) else "a block"
+    written = node.raw[:_SHOWN_CHARACTERS] if not isinstance(node.value, (dict, list)) else "a block"
     message = mend = ""
     match kind:
         case "refused":
@@ -320,6 +322,11 @@ def _problem_of(detail: ErrorDetails, tree: Node, shown: str) -> Problem:
         case "union_tag_not_found":
             discriminator = str(context["discriminator"]).strip("'")
             message, mend = f"{name} does not say its {discriminator}", f"add `{discriminator}: …`"
+        case "string_type" | "invalid_key" if kind == "invalid_key" or detail["loc"][-1:] == ("[key]",):
+            message, mend = (
+                f"{name} cannot be a key here",
+                "write one of the format's words, or a text in quotes",
+            )
         case "string_type" if written and not isinstance(node.value, (dict, list)) and node.value is not None:
             message, mend = (
                 f"{name} must be text, but {written} is read as a number or a date",
@@ -349,8 +356,14 @@ def _problem_of(detail: ErrorDetails, tree: Node, shown: str) -> Problem:
         case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
             (limit,) = context.values()
             message, mend = f"{name} is {written}", f"write a number {_COMPARISONS[kind]} {limit}"
-        case "int_type" | "int_from_float" | "bool_type" | "date_type" | "decimal_type":
-            noun = {"int": "a whole number", "bool": "true or false", "date": "a date", "decimal": "a number"}
+        case "string_too_long" | "string_too_short":
+            message = f"{name} has {len(node.raw)} characters"
+            limit = context.get("max_length", context.get("min_length"))
+            mend = f"write at {'most' if kind == 'string_too_long' else 'least'} {limit}"
+        case "decimal_max_digits":
+            message, mend = f"{name} has too many digits", f"write at most {context['max_digits']} digits"
+        case "int_type" | "int_from_float" | "bool_type" | "date_type" | "is_instance_of":
+            noun = {"int": "a whole number", "bool": "true or false", "date": "a date", "is": "a number"}
             wanted = noun[kind.split("_")[0]]
             message, mend = f"{name} must be {wanted}, not {written!r}", f"write {wanted}"
         case _:
@@ -361,8 +374,11 @@ def _problem_of(detail: ErrorDetails, tree: Node, shown: str) -> Problem:
     return Problem(shown, position.line, position.column, _clause_at(loc, tree), message, mend)
 
 
+_SHOWN_CHARACTERS = 80
+_DATE_KEY = re.compile(r"datetime\.date\(([0-9]+), ([0-9]+), ([0-9]+)\)")
 _PATTERN_MENDS = {
     r"^[0-9a-f]{64}$": "write the 64 hexadecimal digits that sha256sum prints for the signed document",
+    r"^[RACI](/[RACI])*$": "write R, A, C or I, or several of them as R/A",
     r"^[a-z][a-z0-9_]{0,62}$": "write the source's name: small letters, digits and '_', a letter first",
 }
 _COMPARISONS = {
@@ -371,6 +387,11 @@ _COMPARISONS = {
     "less_than": "below",
     "less_than_equal": "of at most",
 }
+
+
+def _as_written(key: re.Match[str]) -> str:
+    year, month, day = map(int, key.groups())
+    return f"{year:04d}-{month:02d}-{day:02d}"
 
 
 def _split_expected(expected: str) -> list[str]:

@@ -241,10 +241,12 @@ def _judge_inputs(test: WorkedTest, terms: _Terms, at: Path) -> Iterator[Finding
 
 
 def _judge_names(noun: str, names: Sequence[str], at: Path) -> Iterator[Finding]:
+    seen: set[str] = set()
     for position, name in enumerate(names):
-        if name in names[:position]:
+        if name in seen:
             message = f"the {noun} {name} stands twice in one test"
             yield Finding((*at, position, noun), message, "give it a name of its own, or join the two")
+        seen.add(name)
 
 
 def _judge_service(
@@ -357,7 +359,7 @@ def _judge_expectation(row: Expectation, test: WorkedTest, terms: _Terms, at: Pa
         mend = f"write {_SUBJECT_OF_KIND.get(kind, 'month')} instead"
         yield Finding((*at, noun), f"the clause {row.clause} measures {kind}, not a {noun}", mend)
     elif has_subject:
-        yield from _judge_own_subject(row, test, versions, noun, at)
+        yield from _judge_own_subject(row, test, terms, noun, at)
     elif (row.outcome is not None or row.measured is not None) and not any(map(is_monthly, versions)):
         name = "outcome" if row.outcome is not None else "measured"
         subject = _SUBJECT_OF_KIND[versions[0].indicator.kind]
@@ -366,14 +368,21 @@ def _judge_expectation(row: Expectation, test: WorkedTest, terms: _Terms, at: Pa
 
 
 def _judge_own_subject(
-    row: Expectation, test: WorkedTest, versions: Sequence[Clause], noun: str, at: Path
+    row: Expectation, test: WorkedTest, terms: _Terms, noun: str, at: Path
 ) -> Iterator[Finding]:
-    subject = row.ticket or row.release
+    subject, versions = row.ticket or row.release, terms.clauses[row.clause or ""]
     services = [one.service for one in test.tickets if one.ticket == subject]
     if noun == "release":
         services = [one.service for one in test.releases if one.release == subject]
-    own = {clause.service for clause in versions}
-    if services and not own & set(services):
+    own, kinds = {clause.service for clause in versions}, {clause.indicator.kind for clause in versions}
+    measured = {
+        clause.service
+        for others in terms.clauses.values()
+        for clause in others
+        if clause.indicator.kind in kinds
+    }
+    # A service that has no such clause at all is told where the test states it.
+    if measured & set(services) and not own & set(services):
         other = services[0]
         message = f"the {noun} {subject} is of the service {other}, the clause {row.clause} of {min(own)}"
         yield Finding((*at, noun), message, f"write a {noun} of {min(own)}, or another clause")

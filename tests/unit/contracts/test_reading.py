@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from contract_texts import GOOD, edited, read_text
+from contract_texts import GOOD, WHOLE_FORMAT, edited, read_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -124,11 +124,12 @@ def test_any_text_is_read_or_told(text: str) -> None:
 def test_any_damage_to_a_contract_is_told_or_harmless(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    start = data.draw(st.integers(0, len(GOOD)))
+    whole = data.draw(st.sampled_from([GOOD, WHOLE_FORMAT]))
+    start = data.draw(st.integers(0, len(whole)))
     length = data.draw(st.integers(0, 40))
     inserted = data.draw(st.text(st.sampled_from("ab0-:.,[]{}\"'#&*!|>%@\n\t é"), max_size=8))
     folder = tmp_path_factory.mktemp("damaged")
-    read = read_text(folder, GOOD[:start] + inserted + GOOD[start + length :])
+    read = read_text(folder, whole[:start] + inserted + whole[start + length :])
     lines = (folder / "contract.yml").read_text().count("\n") + 1
     assert all(1 <= problem.line <= lines and problem.mend for problem in read.problems)
     assert read.problems or len(read.versions) >= 1

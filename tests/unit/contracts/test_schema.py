@@ -54,8 +54,8 @@ def test_the_shipped_contracts_are_good_and_the_schema_takes_them() -> None:
     assert len(paths) >= 6
     problems = check_paths([CONTRACTS])
     assert [str(problem) for problem in problems if problem.is_error] == []
-    # Two of the worked contracts have caps below their prices, to be worked.
-    assert {Path(problem.file).name for problem in problems} == {"delay-bands.yml", "penalties.yml"}
+    # This one has a cap below its prices, to be worked.
+    assert {Path(problem.file).name for problem in problems} == {"delay-bands.yml"}
     for path in paths:
         errors = [
             error.message for error in VALIDATOR.iter_errors(instance(path.read_text(encoding="utf-8")))
