@@ -23,9 +23,17 @@ bill_lines as (
 
 ),
 
-service_terms as (
+item_terms as (
 
     select * from {{ ref('service_terms') }}
+    where key_kind = 'invoice_line'
+
+),
+
+seller_terms as (
+
+    select * from {{ ref('service_terms') }}
+    where key_kind = 'invoice_seller'
 
 ),
 
@@ -178,17 +186,15 @@ keyed as (
         coalesce(items.vendor_id, sellers.vendor_id) as own_vendor_id,
         coalesce(items.service_id, sellers.service_id) as service_id
     from detailed
-    left join service_terms as items
+    left join item_terms as items
         on
-            items.key_kind = 'invoice_line'
-            and detailed.source_name = items.source_name
+            detailed.source_name = items.source_name
             and detailed.item_key = items.key_value
             and detailed.service_date >= items.valid_from_date
             and detailed.service_date < items.valid_to_date
-    left join service_terms as sellers
+    left join seller_terms as sellers
         on
-            sellers.key_kind = 'invoice_seller'
-            and detailed.source_name = sellers.source_name
+            detailed.source_name = sellers.source_name
             and detailed.seller_key = sellers.key_value
             and detailed.service_date >= sellers.valid_from_date
             and detailed.service_date < sellers.valid_to_date
