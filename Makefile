@@ -9,7 +9,7 @@ UV := $(shell command -v uv 2>/dev/null || echo $(TOOLS)/bin/uv)
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help run run-real up down status test test-fast test-system lint format docs clean
+.PHONY: help run run-real up down status test test-fast test-system bench-penalties lint format docs clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ lint: .venv/.synced  ## ruff, mypy, sqlfluff, dbt-bouncer
 	$(BIN)/sqlfluff lint dbt_project/models dbt_project/tests
 	DBT_TARGET_PATH=$(CURDIR)/dbt_project/target DBT_PROFILES_DIR=dbt_project $(BIN)/dbt --quiet parse --project-dir dbt_project
 	$(BIN)/dbt-bouncer --config-file dbt-bouncer.yml
+
+bench-penalties: .venv/.synced  ## the penalty pipeline on a million lines (about three minutes)
+	$(BIN)/python bench/penalties.py
 
 format: .venv/.synced  ## let ruff and sqlfluff write
 	$(BIN)/ruff check --fix .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -409,7 +410,7 @@ def contracts_test(
     refused = [file for file in files if not file.is_good]
     for file in refused:
         for problem in file.problems:
-            print(problem)
+            print(problem, file=sys.stderr)
     with _clocked() as tell:
         count = sum(len(file.versions[0].contract.tests) for file in files if file.is_good and file.versions)
         tell(f"{count} tests of {len(files)} files")
@@ -475,7 +476,8 @@ def contracts_new(
     if target.exists():
         raise RuntimeError(f"{target} exists already; nothing was written.")
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(text)
+    schema = os.path.relpath(folder.parent / "contract.schema.json", target.absolute().parent)
+    target.write_text(text.replace("$schema=../contract.schema.json", f"$schema={schema}"))
     console.print(f"{target} is written. Change what is marked, then:", markup=False, soft_wrap=True)
     console.print(
         f"  avoir contracts check {target}\n  avoir contracts test {target}", markup=False, soft_wrap=True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,12 +13,15 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from avoir.credentials import load_credentials
 from avoir.demo.server import RunningWorld
 from avoir.demo.world import build_world
+from avoir.postgres import EmbeddedPostgres
 from avoir.publishing import mart_sha256
 from avoir.running import night
 from avoir.services import Surroundings, database, surroundings_of
-from avoir.settings import DEMO_AS_OF, Settings
+from avoir.settings import CHECKOUT, DEMO_AS_OF, Settings
+from avoir.warehouse import Warehouse, bootstrap
 
 VENDORS = ("helios", "borealis")
 MONTHS = 3
@@ -45,6 +49,43 @@ class PublishedWarehouse:
     def truth(self) -> Path:
         """The world's known truth."""
         return self.settings.profile_home / "world" / "truth.json"
+
+
+@dataclass(frozen=True)
+class BareWarehouse:
+    """A bootstrapped warehouse in which nothing was ever loaded or built."""
+
+    url: str
+    environment: dict[str, str]
+    project: Path
+
+
+@pytest.fixture(scope="module")
+def bare_warehouse(
+    postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[BareWarehouse]:
+    """A database of its own on the session's server, with roles, schemas and empty raw tables."""
+    home = tmp_path_factory.mktemp("bare")
+    name = f"bare_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(postgres_server.url("postgres"), autocommit=True) as connection:
+        connection.execute(f'create database "{name}" template template0')
+        warehouse = Warehouse(admin_url=postgres_server.url(name), passwords=load_credentials(home))
+        bootstrap(warehouse)
+        project = CHECKOUT / "dbt_project"
+        environment = {
+            **os.environ,
+            "AVOIR_DBT_HOST": warehouse.host,
+            "AVOIR_DBT_PORT": str(warehouse.port),
+            "AVOIR_DBT_DATABASE": warehouse.database,
+            "AVOIR_DBT_USER": "avoir_transformer",
+            "AVOIR_DBT_PASSWORD": warehouse.passwords["avoir_transformer"],
+            "DBT_PROFILES_DIR": str(project),
+            "DBT_LOG_PATH": str(home / "logs"),
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "False",
+        }
+        yield BareWarehouse(warehouse.url("avoir_transformer"), environment, project)
+        for database in (warehouse.database, warehouse.airflow_database):
+            connection.execute(f'drop database "{database}" with (force)')
 
 
 @pytest.fixture(scope="module")

@@ -58,7 +58,7 @@ covered as (
         clauses.day_kind,
         clauses.replan_notice_days,
         clauses.aggregation,
-        clauses.as_of_us,
+        coalesce(clauses.as_of_us, {{ as_of_us() }}) as as_of_us,
         clauses.target_operator,
         clauses.target_value,
         keys.valid_from_date,
@@ -161,7 +161,7 @@ bounds as (
             when covered.delivered_us < {{ as_of_us() }}
                 then {{ local_date('covered.delivered_us', 'covered.timezone') }}
         end as delivered_date,
-        {{ local_date('coalesce(covered.as_of_us, ' ~ as_of_us() ~ ')', 'covered.timezone') }} as as_of_date
+        {{ local_date('covered.as_of_us', 'covered.timezone') }} as as_of_date
     from covered
     inner join last_plans
         on

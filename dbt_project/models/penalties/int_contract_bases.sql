@@ -45,31 +45,39 @@ contract_months as (
 
 ),
 
-fees as (
+in_force as (
 
-    -- A fixed fee is due by days: the month's is the sum of what each version is in force for, begun or not.
     select
         contract_months.contract_id,
         contract_months.month_date,
         contract_months.month_no,
+        contract_months.month_days,
+        terms.contract_version_id,
         terms.currency,
-        services.service_id,
-        sum(
-            {{ quotient(
-                'services.fee_amount * (least(terms.valid_to_date, contract_months.month_date + contract_months.month_days)'
-                ~ ' - greatest(terms.valid_from_date, contract_months.month_date))',
-                'contract_months.month_days'
-            ) }}
-        ) as fee_amount
+        least(terms.valid_to_date, contract_months.month_date + contract_months.month_days)
+        - greatest(terms.valid_from_date, contract_months.month_date) as day_count
     from contract_months
     inner join terms
         on
             contract_months.contract_id = terms.contract_id
-            and terms.valid_from_date < contract_months.month_date + contract_months.month_days
-            and terms.valid_to_date > contract_months.month_date
-    inner join services on terms.contract_version_id = services.contract_version_id
-    group by
-        contract_months.contract_id, contract_months.month_date, contract_months.month_no, terms.currency, services.service_id
+            and contract_months.month_date + contract_months.month_days > terms.valid_from_date
+            and contract_months.month_date < terms.valid_to_date
+
+),
+
+fees as (
+
+    -- A fixed fee is due by days: the month's is the sum of what each version is in force for, begun or not.
+    select
+        in_force.contract_id,
+        in_force.month_date,
+        in_force.month_no,
+        in_force.currency,
+        services.service_id,
+        sum({{ quotient('services.fee_amount * in_force.day_count', 'in_force.month_days') }}) as fee_amount
+    from in_force
+    inner join services on in_force.contract_version_id = services.contract_version_id
+    group by in_force.contract_id, in_force.month_date, in_force.month_no, in_force.currency, services.service_id
 
 ),
 

@@ -15,7 +15,7 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import cache
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 from zoneinfo import available_timezones
 
 import holidays as holiday_library
@@ -1280,7 +1280,7 @@ class Outcome(StrEnum):
     NO_DATA = "no_data"
 
 
-STEPS = (
+StepName = Literal[
     "formula",
     "repeat",
     "non_cumulation",
@@ -1291,7 +1291,8 @@ STEPS = (
     "indexation",
     "earn_back",
     "credit",
-)
+]
+STEPS: tuple[StepName, ...] = get_args(StepName)
 
 
 class Expectation(Part):
@@ -1315,6 +1316,9 @@ class Expectation(Part):
     indexation: SignedAmount | None = None
     earn_back: SignedAmount | None = None
     credit: SignedAmount | None = None
+    unknown: Listed[StepName] = Field(
+        default=(), description="Steps whose amount must be unknown: a base or an index is not there."
+    )
 
     @model_validator(mode="after")
     def _selects_and_states(self) -> Self:
@@ -1326,6 +1330,9 @@ class Expectation(Part):
             raise refusal("it does not say whose outcome or measure is meant", mend)
         if self.business_seconds is not None and not (self.clause is not None and self.ticket is not None):
             raise refusal("business_seconds are those of a ticket under a clause", "add clause and ticket")
+        for step in self.unknown:
+            if getattr(self, step) is not None:
+                raise refusal(f"{step} is expected to be both known and unknown", "keep one of the two")
         if not self.stated:
             raise refusal(
                 "the row expects nothing", "state a step, lines, measured, outcome or business_seconds"
@@ -1336,7 +1343,7 @@ class Expectation(Part):
     def stated(self) -> tuple[str, ...]:
         """Names of what the row states, in the order of the pipeline."""
         names = ("business_seconds", "outcome", "measured", "lines", *STEPS)
-        return tuple(name for name in names if getattr(self, name) is not None)
+        return tuple(name for name in names if getattr(self, name) is not None or name in self.unknown)
 
 
 class WorkedTest(Part):

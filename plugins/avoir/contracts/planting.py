@@ -463,10 +463,12 @@ def _samples(
 
 
 def _ends_of_time_left_out(case: PlantedCase, service: str) -> Iterator[int]:
-    decisions = case.versions[0].contract.exclusion_decisions
-    for one in (*case.test.maintenance, *case.test.exclusions, *decisions):
-        if one.service == service and one.to is not None:
-            yield instant_us(one.to, case.timezone)
+    excluded_here = (*case.test.exclusions, *case.versions[0].contract.exclusion_decisions)
+    ends = [(one.service, one.to) for one in case.test.maintenance]
+    ends += [(one.service, one.to) for one in excluded_here if one.service is not None and one.to is not None]
+    for of_service, end in ends:
+        if of_service == service:
+            yield instant_us(end, case.timezone)
 
 
 def _parts(version: ResolvedVersion, timezone: str) -> Iterator[tuple[int, int]]:

@@ -180,7 +180,7 @@ def _held_against(case: PlantedCase, row: Expectation, name: str, outcome: CaseO
             return str(expected), str(len(lines))
         amounts = [line[COLUMN_OF_STEP[name]] for line in lines]
         got = None if None in amounts else sum(amounts, Decimal(0))
-        return _digits(expected, expected), _digits(got, expected)
+        return _digits(expected, expected), _digits(got, expected)  # nothing stated: unknown is expected
     facts = _facts(row, outcome)
     if name == "outcome":
         return str(expected), " and ".join(sorted({str(one["outcome"]) for one in facts})) or "nothing"
