@@ -40,9 +40,9 @@ HOUR_US = 60 * MINUTE_US
 
 ZONES = ("Europe/Paris", "America/New_York", "UTC", "Asia/Tokyo")
 MINOR_UNITS = {"EUR": 2, "USD": 2, "JPY": 0, "KWD": 3}
-CLAUSE_IDS = ("SLA-1", "SLA-10", "SLA-2", "sla-1", "SLA_3", "SLA.4")
-TICKET_NAMES = ("T1", "T10", "T2", "t1", "T-3", "T 4", "Ü5")
-RELEASE_NAMES = ("R1", "R10", "R2", "r1", "R-3")
+CLAUSE_IDS = ("SLA-2", "sla-1", "SLA-10")
+TICKET_NAMES = ("T2", "t1", "T-10", "T 4", "Ü5", "T10", "T1")
+RELEASE_NAMES = ("R2", "r1", "R-10", "R10", "R1")
 DST_SUNDAYS = {
     "Europe/Paris": (date(2025, 3, 30), date(2025, 10, 26)),
     "America/New_York": (date(2025, 3, 9), date(2025, 11, 2)),
@@ -214,6 +214,7 @@ class _Draft:
     fixed: dict[str, bool]
     has_points: bool
     can_earn_back: bool
+    has_threshold: bool
 
 
 @dataclass
@@ -226,6 +227,8 @@ class _Drafting:
     months: list[date] = field(default_factory=list)
     families: dict[str, _Family] = field(default_factory=dict)
     clauses: dict[str, Document] = field(default_factory=dict)
+    last_created_us: int | None = None
+    last_due: date | None = None
 
     def document(self) -> Document:
         c = self.choices
@@ -246,8 +249,7 @@ class _Drafting:
         }
         test = self._test(versions)
         self._add_index_values(document, test)
-        if c.chance(12):
-            document["exclusion_decisions"] = self._decisions()
+        self._add_exclusions(document, test)
         document["tests"] = [test]
         return document
 
@@ -286,11 +288,12 @@ class _Drafting:
     def _versions(self) -> list[Document]:
         c = self.choices
         services = ["desk", "platform"][: 1 + c.below(2)]
-        mode = c.weighted((35, "plain"), (35, "earn_back"), (30, "exemption"))
+        mode = c.weighted((30, "plain"), (35, "earn_back"), (35, "exemption"))
         draft = _Draft(
             fixed={service: c.chance(35) for service in services},
             has_points=c.chance(35),
             can_earn_back=mode == "earn_back",
+            has_threshold=mode == "exemption",
         )
         first: Document = {
             "version": 1,
@@ -298,7 +301,7 @@ class _Drafting:
                 (57, date(2024, 6, 1)),
                 (23, self.months[0]),
                 (14, self.months[0] + timedelta(days=10)),
-                (6, month_after(self.months[0])),
+                (6, self.months[min(1, len(self.months) - 1)]),
             ),
             "document_sha256": "0" * 64,
             "services": [self._service(service, draft) for service in services],
@@ -317,7 +320,7 @@ class _Drafting:
             first["caps"].append(rolling | {"amount": self._money(200, 1_000)})
         if mode == "exemption":
             first["exemption"] = self._exemption()
-        if c.chance(30):
+        if c.chance(50 if draft.has_threshold else 30):
             first["indexation"] = self._indexation()
         first["exclusions"] = [
             {"id": "force-majeure", "title": "Force majeure"},
@@ -350,7 +353,7 @@ class _Drafting:
         return {"point_amount": self._money(250, 33)}
 
     def _exemption(self) -> Document:
-        wholes = (300, 1_000, 50, 3_000, 900)
+        wholes = (300, 1_000, 50, 3_000, 600, 100)
         return {
             "amount": self.choices.one_of(wholes) if self.choices.chance(60) else self._money(*wholes),
             "over": self.choices.weighted((75, "term"), (25, "month")),
@@ -398,7 +401,10 @@ class _Drafting:
             version["indexation"] = self._indexation()
         for clause_id in tuple(self.clauses):
             if c.chance(55):
-                version["clauses"].append(self._amended(clause_id, draft))
+                amended = self._amended(clause_id, draft)
+                if any(cap["per"] == "month" and cap.get("clause") == clause_id for cap in first["caps"]):
+                    amended["penalty"].pop("month_cap", None)
+                version["clauses"].append(amended)
         for cap in first["caps"]:
             change = c.weighted((50, "keep"), (30, "change"), (20, "remove"))
             if change == "change":
@@ -406,7 +412,11 @@ class _Drafting:
             elif change == "remove":
                 removed["caps"].append(cap["id"])
         if not first["caps"] and c.chance(30):
-            version["caps"] = self._caps(services, draft, 1)
+            added = self._caps(services, draft, 1)
+            capped = {clause["id"] for clause in version["clauses"] if "month_cap" in clause["penalty"]}
+            version["caps"] = [
+                cap for cap in added if cap["per"] != "month" or cap.get("clause") not in capped
+            ]
         if first.get("non_cumulation") and c.chance(20):
             removed["non_cumulation"].append(first["non_cumulation"][0]["id"])
         elif len(self.clauses) > 1 and c.chance(20):
@@ -417,7 +427,7 @@ class _Drafting:
         referred |= {clause["id"] for clause in version["clauses"]}
         referred |= set(first["exclusions"][1]["clauses"])
         free = [clause_id for clause_id in self.clauses if clause_id not in referred]
-        if len(self.clauses) > 1 and free and c.chance(20):
+        if len(self.clauses) > 1 and free and c.chance(45):
             removed["clauses"].append(free[0])
         version["remove"] = {section: ids for section, ids in removed.items() if ids}
         return version
@@ -559,7 +569,8 @@ class _Drafting:
             formulas += ["points", "points"]
         if family.kind in {"minutes", "slices"}:
             formulas += ["proportional"] * 4
-        formula = c.one_of(formulas)
+        # Plain amounts add up to exactly the threshold at times.
+        formula = "fixed_per_event" if draft.has_threshold and c.chance(40) else c.one_of(formulas)
         penalty: Document = {"formula": formula}
         if formula == "fixed_per_event":
             penalty["amount"] = c.weighted((40, "300"), (20, "50"), (40, None)) or self._money(750, 100)
@@ -721,6 +732,10 @@ class _Drafting:
             elif scope == "service":
                 cap["service"] = service = c.one_of(tuple(services))
             cap |= self._limit(scope, draft, service)
+            if per == "month" and "month_cap" in self.clauses.get(cap.get("clause", ""), {}).get(
+                "penalty", {}
+            ):
+                continue  # The clause's own cap of the month bounds the same.
             caps.setdefault((per, scope, str(cap.get("clause") or cap.get("service"))), cap)
         return list(caps.values())
 
@@ -760,7 +775,6 @@ class _Drafting:
             self._watch(test, service, (service, "slices") in kinds, cuts)
         services = [service["id"] for service in versions[0]["services"]]
         self._add_invoices(test, services)
-        self._add_exclusions(test, services)
         self._add_as_of(test)
         first, last = f"{self.months[0]:%Y-%m}", f"{self.months[-1]:%Y-%m}"
         test["expect"] = [{"month": month, "lines": 0} for month in dict.fromkeys((first, last))]
@@ -814,8 +828,11 @@ class _Drafting:
             (10, midnight_us(day, self.zone) - 1),
             (5, midnight_us(day, calendar["timezone"]) + 17 * HOUR_US + 1),
         )
+        if self.last_created_us is not None and c.chance(20):
+            created_us = self.last_created_us
         if not self._inside(created_us):
             created_us = self._starts_us
+        self.last_created_us = created_us
         events: list[tuple[int, Document]] = [(created_us, {"field": "created"})]
         start_us = created_us
         if c.chance(45):
@@ -861,8 +878,7 @@ class _Drafting:
                 )
                 events.append((stop_us + c.one_of((0, HOUR_US)), other))
         kept = [(at_us, event) for at_us, event in events if self._inside(at_us)]
-        if c.chance(50):
-            kept[1:] = sorted(kept[1:], key=lambda dated: dated[0])
+        kept.sort(key=lambda dated: dated[0])  # Events of one instant stay in the order drawn.
         return {
             "ticket": name,
             "service": service,
@@ -875,6 +891,9 @@ class _Drafting:
         due = self._day(cuts)
         if c.chance(10):
             due = month_after(month_of(due)) - timedelta(days=1)
+        elif self.last_due is not None and c.chance(20):
+            due = self.last_due
+        self.last_due = due
         release: Document = {"release": name, "service": service, "due": due}
         if c.chance(10):
             release["approved"] = False
@@ -997,7 +1016,7 @@ class _Drafting:
 
     def _add_invoices(self, test: Document, services: Sequence[str]) -> None:
         c = self.choices
-        missing_pct = c.weighted((70, 0), (30, 20))
+        missing_pct = c.weighted((62, 0), (38, 25))
         amount = self._money(12_000, 2_000, 999)
         for month in self.months:
             if c.chance(missing_pct):
@@ -1015,36 +1034,39 @@ class _Drafting:
                 credit = {"service": services[0], "amount": f"-{self._money(500)}"}
                 test["invoices"].append({"month": f"{month:%Y-%m}", "kind": "credit_note", "lines": [credit]})
 
-    def _claim(self, services: Sequence[str], test: Document) -> Document:
+    def _claim(self, test: Document) -> Document | None:
         """Return what is excluded: a ticket, a release, or a stretch of a service's time."""
         c = self.choices
         claim: Document = {"ground": c.one_of(("force-majeure", "customer"))}
-        kind = c.one_of(("stretch", "ticket", "release"))
-        if kind == "ticket":
-            claim["ticket"] = c.one_of([ticket["ticket"] for ticket in test["tickets"]] or ["T1"])
-        elif kind == "release":
-            claim["release"] = c.one_of([release["release"] for release in test["releases"]] or ["R1"])
-        else:
-            from_us = midnight_us(self._day(()), self.zone) + c.one_of((9 * HOUR_US, 0))
-            to_us = min(from_us + c.one_of((HOUR_US, 15 * MINUTE_US, 50 * HOUR_US)), self._ends_us)
-            claim |= {
-                "service": c.one_of(tuple(services)),
-                "from": self._text(from_us),
-                "to": self._text(to_us),
+        timed = sorted(
+            {
+                clause["service"]
+                for clause_id, clause in self.clauses.items()
+                if self.families[clause_id].kind != "milestone"
             }
-        return claim
+        )
+        subjects = [("stretch", name) for name in timed]
+        subjects += [("ticket", ticket["ticket"]) for ticket in test["tickets"]]
+        subjects += [("release", release["release"]) for release in test["releases"]]
+        if not subjects:
+            return None
+        kind, name = c.one_of(subjects)
+        if kind != "stretch":
+            return claim | {kind: name}
+        from_us = midnight_us(self._day(()), self.zone) + c.one_of((9 * HOUR_US, 0))
+        to_us = min(from_us + c.one_of((HOUR_US, 15 * MINUTE_US, 50 * HOUR_US)), self._ends_us)
+        return claim | {"service": name, "from": self._text(from_us), "to": self._text(to_us)}
 
-    def _add_exclusions(self, test: Document, services: Sequence[str]) -> None:
-        count = self.choices.weighted((65, 0), (25, 1), (10, 2))
-        if count:
-            test["exclusions"] = [self._claim(services, test) for _ in range(count)]
-
-    def _decisions(self) -> list[Document]:
-        services = sorted({clause["service"] for clause in self.clauses.values()})
-        claim = self._claim(services, {"tickets": [], "releases": []})
-        end = month_after(self.months[-1])
-        accepted_on = end + timedelta(days=self.choices.one_of((-20, 0, 1)))
-        return [{"id": "D-1", **claim, "accepted_on": accepted_on}]
+    def _add_exclusions(self, document: Document, test: Document) -> None:
+        c = self.choices
+        claims = [self._claim(test) for _ in range(c.weighted((60, 0), (28, 1), (12, 2)))]
+        found = [claim for claim in claims if claim is not None]
+        if found:
+            test["exclusions"] = found
+        accepted = self._claim(test) if c.chance(15) else None
+        if accepted is not None:
+            accepted_on = month_after(self.months[-1]) + timedelta(days=c.one_of((-20, 0, 1)))
+            document["exclusion_decisions"] = [{"id": "D-1", **accepted, "accepted_on": accepted_on}]
 
     def _add_index_values(self, document: Document, test: Document) -> None:
         c = self.choices

@@ -524,7 +524,8 @@ def _share_of_minutes(
     else:
         # A sample holds until the next one, at most one and a half probe intervals (DECISIONS 16).
         longest_us = indicator.probe_interval_seconds * SECOND_US * 3 // 2
-        ends = [at_us for at_us, _ in watch.samples[1:]] + [within[1]]
+        followers = [at_us for at_us, _ in watch.samples[1:]]
+        ends = [*followers, within[1]] if watch.samples else []  # None of them need have happened yet.
         held = [
             ((at_us, min(end_us, at_us + longest_us)), is_down)
             for (at_us, is_down), end_us in zip(watch.samples, ends, strict=True)
