@@ -16,10 +16,11 @@
 {%- endmacro %}
 
 {#- A measure as its contract rounds it, in the unit in which it promises: minutes are rounded in minutes. -#}
-{% macro rounded_measure(numerator, denominator, terms) -%}
-    {{ terms }}.rounding_unit_value * {{ rounded_as(
-        quotient(numerator, '(' ~ denominator ~ ') * ' ~ terms ~ '.rounding_unit_value'),
-        terms ~ '.rounding_digits_no', terms ~ '.rounding_mode'
+{% macro rounded_measure(numerator, denominator, terms='') -%}
+    {%- set of = terms ~ '.' if terms else '' -%}
+    {{ of }}rounding_unit_value * {{ rounded_as(
+        quotient(numerator, '(' ~ denominator ~ ') * ' ~ of ~ 'rounding_unit_value'),
+        of ~ 'rounding_digits_no', of ~ 'rounding_mode'
     ) }}
 {%- endmacro %}
 

@@ -487,7 +487,7 @@ compared as (
                     ) }}
             else
                 {{ stands_to(
-                    rounded_measure('100 * (total_quantity - unavailable_quantity)', 'total_quantity', 'quantified'),
+                    rounded_measure('100 * (total_quantity - unavailable_quantity)', 'total_quantity'),
                     '1', 'objective_operator', 'objective_value'
                 ) }}
         end as is_kept

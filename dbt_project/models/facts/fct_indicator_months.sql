@@ -141,7 +141,7 @@ compared as (
                 then {{ stands_to('measured_numerator', 'measured_denominator', 'objective_operator', 'objective_value') }}
             else
                 {{ stands_to(
-                    rounded_measure('measured_numerator', 'measured_denominator', 'measured'),
+                    rounded_measure('measured_numerator', 'measured_denominator'),
                     '1', 'objective_operator', 'objective_value'
                 ) }}
         end as is_kept

@@ -127,7 +127,7 @@ rounded as (
         case
             when rounding_digits_no is null then measured_numerator
             else
-                {{ rounded_measure('measured_numerator', 'measured_denominator', 'based') }}
+                {{ rounded_measure('measured_numerator', 'measured_denominator') }}
         end as judged_numerator,
         case when rounding_digits_no is null then measured_denominator else 1 end as judged_denominator
     from based
