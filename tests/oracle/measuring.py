@@ -147,7 +147,6 @@ def window_of(contract: Contract, test: WorkedTest) -> Window:
     first, last = month_of(min(days)), month_of(max(days))
     if test.as_of is not None:
         as_of_us = instant_us(test.as_of, zone)
-        last = max(last, month_of(local_date(as_of_us - 1, zone)))
     else:
         as_of_us = midnight_us(month_after(last), zone)
     months = [first]
@@ -175,14 +174,11 @@ def _days_named(test: WorkedTest, zone: str) -> Iterator[date]:
         yield local_date(instant_us(stretch.from_, zone), zone)
         # An interval does not hold its end: until the first midnight of April names March.
         yield local_date(instant_us(stretch.to, zone) - 1, zone)
-    for planned in test.maintenance:
-        yield local_date(instant_us(planned.announced, zone), zone)
     for release in test.releases:
         yield from filter(None, (release.due, release.delivered))
         for replan in release.replans:
             yield from filter(None, (replan.requested, replan.approved, replan.due))
     months = {invoice.month for invoice in test.invoices}
-    months |= {month for values in test.index_values.values() for month in values}
     months |= {row.month for row in test.expect if row.month is not None}
     yield from (date.fromisoformat(f"{month}-01") for month in months)
 

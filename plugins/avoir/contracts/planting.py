@@ -164,7 +164,8 @@ def window_of(test: WorkedTest, timezone: str) -> Window:
             days += [local(instant_us(one.from_, timezone)), local(instant_us(one.to, timezone) - 1)]
     for release in test.releases:
         days += [release.due, *([release.delivered] if release.delivered else [])]
-        days += [day for replan in release.replans for day in (replan.requested, replan.due)]
+        for replan in release.replans:
+            days += [day for day in (replan.requested, replan.approved, replan.due) if day is not None]
     months = [invoice.month for invoice in test.invoices]
     months += [row.month for row in test.expect if row.month is not None]
     days += [date.fromisoformat(f"{month}-01") for month in months]
