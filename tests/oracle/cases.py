@@ -15,7 +15,8 @@ from decimal import Decimal
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import seed as seeded_with
 from hypothesis import strategies as st
 
 from avoir.contracts.model import Contract, WorkedTest
@@ -149,11 +150,11 @@ def cases() -> st.SearchStrategy[Case]:
     return st.binary(min_size=BYTES_OF_A_CASE, max_size=BYTES_OF_A_CASE).map(case_of)
 
 
-def generated(count: int, seed_: int) -> list[Case]:
+def generated(count: int, seed: int) -> list[Case]:
     """Return so many cases, always the same for a seed; their contracts are named in order."""
     collected: list[Case] = []
 
-    @seed(seed_)
+    @seeded_with(seed)
     @settings(
         max_examples=count,
         phases=[Phase.generate],
