@@ -516,3 +516,71 @@ def test_arguments_that_mean_nothing_are_refused(connection: psycopg.Connection,
         load(connection, root, FIRST, (date(2026, 1, 1), date(2026, 1, 1)))
     with pytest.raises(ValueError, match="there is no folder"):
         load(connection, root / "nowhere")
+
+
+# --- What belongs to the file, not to a version -----------------------------------------------------------
+
+
+SIDES = """
+index_values: {SYNTEC: {2026-01: "312.1", 2026-02: "313.0"}}
+exclusion_decisions:
+  - {id: D-1, ground: storm, ticket: INC1, accepted_on: 2026-01-05}
+"""
+GROUND = "    exclusions: [{id: storm, title: Storm}]\n    clauses:\n"
+
+
+def with_sides(sides: str = SIDES) -> str:
+    return TEXT.replace("    clauses:\n", GROUND) + sides
+
+
+def beliefs(connection: psycopg.Connection) -> list[tuple[object, ...]]:
+    return connection.execute(
+        """
+        select month_date::text, index_value, recorded_at, superseded_at from reference.index_values
+        union all
+        select decision_id || ' ' || ticket_number, null, recorded_at, superseded_at
+        from reference.exclusion_decisions order by 1, 3
+        """
+    ).fetchall()
+
+
+def test_a_new_index_value_or_decision_changes_no_version_and_ends_what_was_believed(
+    connection: psycopg.Connection, root: Path
+) -> None:
+    path = root / "helios" / "HEL-1.yml"
+    path.write_text(with_sides())
+    first = load(connection, root)
+    assert first.problems == () or all("index" in str(problem) for problem in first.problems)
+    assert first.beliefs_changed == 3
+    path.write_text(with_sides(SIDES.replace('"313.0"', '"313.5"').replace("INC1", "INC2")))
+    second = load(connection, root, SECOND)
+    assert second.added_versions == ()
+    assert second.superseded_versions == ()
+    assert second.changed
+    assert beliefs(connection) == [
+        ("2026-01-01", Decimal("312.1"), FIRST, None),
+        ("2026-02-01", Decimal("313.0"), FIRST, SECOND),
+        ("2026-02-01", Decimal("313.5"), SECOND, None),
+        ("D-1 INC1", None, FIRST, SECOND),
+        ("D-1 INC2", None, SECOND, None),
+    ]
+    assert not load(connection, root, SECOND).changed
+
+
+def test_a_belief_of_the_same_instant_was_never_held(connection: psycopg.Connection, root: Path) -> None:
+    path = root / "helios" / "HEL-1.yml"
+    path.write_text(with_sides())
+    load(connection, root)
+    path.write_text(with_sides(""))
+    load(connection, root)
+    assert beliefs(connection) == []
+
+
+def test_a_refused_file_keeps_what_it_had_stated(connection: psycopg.Connection, root: Path) -> None:
+    path = root / "helios" / "HEL-1.yml"
+    path.write_text(with_sides())
+    load(connection, root)
+    before = beliefs(connection)
+    path.write_text(with_sides().replace("value: 99.5", "value: 1000"))
+    assert load(connection, root, SECOND).loaded == ()
+    assert beliefs(connection) == before
