@@ -9,7 +9,7 @@ UV := $(shell command -v uv 2>/dev/null || echo $(TOOLS)/bin/uv)
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help run run-real up down status test test-fast test-system bench-penalties lint format docs clean
+.PHONY: help run run-real up down status test test-fast test-system test-mutants bench-penalties lint format docs clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,13 +30,16 @@ status: .venv/.synced  ## published months, verdicts, watermarks
 	@$(BIN)/avoir status
 
 test: .venv/.synced  ## everything: unit, rules, dags, warehouse, system (about 15 minutes on 2 cores)
-	$(BIN)/pytest tests
+	$(BIN)/pytest tests --ignore=tests/mutants
 
 test-fast: .venv/.synced  ## what needs no scheduler and no build (about a minute)
 	$(BIN)/pytest tests/unit tests/dags
 
 test-system: .venv/.synced  ## the real scheduler over the demo's world and the real data
 	$(BIN)/pytest tests/system
+
+test-mutants: .venv/.synced  ## plant mistakes in the models: a worked test must find each (about 5 minutes)
+	$(BIN)/pytest tests/mutants -q -s
 
 lint: .venv/.synced  ## ruff, mypy, sqlfluff, dbt-bouncer
 	$(BIN)/ruff check .
