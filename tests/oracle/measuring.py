@@ -165,6 +165,7 @@ def window_of(contract: Contract, test: WorkedTest) -> Window:
 
 
 def _days_named(test: WorkedTest, zone: str) -> Iterator[date]:
+    """Yield a day of each month that a test names; announcements, indices and ``as_of`` name none."""
     for ticket in test.tickets:
         for event in ticket.events:
             yield local_date(instant_us(event.at, zone), zone)
