@@ -208,7 +208,7 @@ def _reasons_to_hold(connection: psycopg.Connection, key: tuple[str, date, str])
     reasons += [f"{name} has never landed" for (name,) in missing]
     reasons += [f"{name} has no history before {first:%Y-%m-%d %H:%M}Z" for name, first in early]
     if unpriced:
-        reasons.append(f"{unpriced} penalty lines have no invoice to be computed from")
+        reasons.append(f"{unpriced} penalty lines have no invoice or index to be computed from")
     return reasons
 
 

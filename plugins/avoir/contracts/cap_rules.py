@@ -123,7 +123,9 @@ def _limits(stage: Inherited) -> Iterator[_Limit]:
         penalty, at = clause.penalty, (*stage.paths["clauses", clause.id], "penalty")
         event, month = penalty.event_cap, penalty.month_cap
         if event is not None:
-            base = _price_base(clause, stage) or Base.MONTH_INVOICE
+            # The base of points is not the penalty's own: a breach priced in points is capped on the invoice.
+            own = None if charges_points(clause) else _price_base(clause, stage)
+            base = own or Base.MONTH_INVOICE
             yield _Limit(
                 "event_cap",
                 "event",
