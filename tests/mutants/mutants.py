@@ -1107,4 +1107,26 @@ MUTANTS = (
         "round(round({{ amount }}, 15), {{ minor_units }})",
         "round(round({{ amount }}, 15), 2 + 0 * {{ minor_units }})",
     ),
+    # --- what is not there, and what is not accepted yet --------------------------------------------------
+    Mutant(
+        "exclude",
+        "A decision counts only after the day it was accepted on",
+        _EXCLUSIONS,
+        "<= coalesce(clauses.as_of_us, {{ as_of_us() }})",
+        "< coalesce(clauses.as_of_us, {{ as_of_us() }})",
+    ),
+    Mutant(
+        "exclude",
+        "A decision counts before it is accepted",
+        _EXCLUSIONS,
+        "<= coalesce(clauses.as_of_us, {{ as_of_us() }})",
+        "<= coalesce(clauses.as_of_us, {{ as_of_us() }}) + 86400000000",
+    ),
+    Mutant(
+        "indexation",
+        "A month without an index value is not revised",
+        _INDEXATIONS,
+        "quotient('unexempted_amount * index_value', 'index_base_value')",
+        "quotient('unexempted_amount * coalesce(index_value, index_base_value)', 'index_base_value')",
+    ),
 )

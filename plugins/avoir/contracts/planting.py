@@ -189,7 +189,7 @@ def plant(cases: Iterable[PlantedCase]) -> Planted:
         for version in versions:
             names = _names(case, version, window, calendars)
             planted.add(planted.reference, _reference_rows(case, version, names, window))
-        planted.add(planted.reference, _belief_rows(case, window))
+        planted.add(planted.reference, _belief_rows(case))
         planted.add(planted.raw, _raw_rows(case, versions, window))
     planted.add(planted.reference, _calendar_rows(calendars))
     return planted
@@ -265,7 +265,7 @@ def _reference_rows(case: PlantedCase, version: ResolvedVersion, names: Names, w
     return rows
 
 
-def _belief_rows(case: PlantedCase, window: Window) -> Tables:
+def _belief_rows(case: PlantedCase) -> Tables:
     contract, test = case.versions[0].contract, case.test
     values = {
         (index, month): value
@@ -273,11 +273,6 @@ def _belief_rows(case: PlantedCase, window: Window) -> Tables:
         for index, by_month in stated.items()
         for month, value in by_month.items()
     }
-    decisions = [
-        (one.id, one)
-        for one in contract.exclusion_decisions
-        if midnight_us(one.accepted_on, contract.timezone) <= window.as_of_us
-    ]
     stated_here = [(f"test-{number}", one) for number, one in enumerate(test.exclusions)]
     return {
         "index_values": [
@@ -285,8 +280,14 @@ def _belief_rows(case: PlantedCase, window: Window) -> Tables:
             for (index, month), value in values.items()
         ],
         "exclusion_decisions": [
-            (case.contract_id, name, *excluded(one, contract.timezone), _LONG_AGO, _EPOCH, None)
-            for name, one in (*decisions, *stated_here)
+            *(
+                (case.contract_id, name, *excluded(one, contract.timezone), _LONG_AGO, _EPOCH, None)
+                for name, one in stated_here
+            ),
+            *(
+                (case.contract_id, one.id, *excluded(one, contract.timezone), one.accepted_on, _EPOCH, None)
+                for one in contract.exclusion_decisions
+            ),
         ],
     }
 
