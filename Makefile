@@ -29,7 +29,7 @@ down: .venv/.synced  ## stop what `make up` started
 status: .venv/.synced  ## published months, verdicts, watermarks
 	@$(BIN)/avoir status
 
-test: .venv/.synced  ## everything: unit, rules, dags, warehouse, system (about 15 minutes on 2 cores)
+test: .venv/.synced  ## everything: unit, rules, dags, warehouse, system (about 20 minutes on 2 cores)
 	$(BIN)/pytest tests --ignore=tests/mutants
 
 test-fast: .venv/.synced  ## what needs no scheduler and no build (about a minute)
