@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from avoir.contracts.calendars import EPOCH
 
 
 class InstantError(ValueError):
@@ -19,8 +19,13 @@ class InstantError(ValueError):
 
 def microseconds(instant: datetime) -> int:
     """Return the microseconds of a zoned instant since 1970-01-01 UTC, exactly."""
-    passed = instant - _EPOCH
+    passed = instant - EPOCH
     return (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds
+
+
+def instant_of(us: int) -> datetime:
+    """Return the instant, in UTC, of microseconds since 1970-01-01 UTC."""
+    return EPOCH + timedelta(microseconds=us)
 
 
 def instant_us(text: str, timezone: str) -> int:

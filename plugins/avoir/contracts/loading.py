@@ -369,10 +369,6 @@ def _relative(file: ContractFile, root: Path) -> str:
     return file.path.relative_to(root).as_posix()
 
 
-def _calendar_id(version: ResolvedVersion, calendar: str) -> str:
-    return f"{version.contract_version_id}/{calendar}"
-
-
 # --- Calendars --------------------------------------------------------------------------------------------
 
 
@@ -387,8 +383,9 @@ def _calendar_rows(files: Sequence[ContractFile], days_from: date, days_to: date
     for file in files:
         rows: dict[str, list[Row]] = {}
         for version in file.versions if file.is_good else ():
+            calendar_ids = Names.of(version).calendar_ids
             for name, calendar in version.calendars.items():
-                calendar_id = _calendar_id(version, name)
+                calendar_id = calendar_ids[name]
                 year = version.valid_from.year
                 first, end = min(days_from, date(year, 1, 1)), max(days_to, date(year + 1, 1, 1))
                 try:

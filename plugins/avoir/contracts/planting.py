@@ -14,12 +14,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from avoir.contracts.calendars import calendar_days
-from avoir.contracts.instants import instant_us, microseconds
+from avoir.contracts.calendars import EPOCH, calendar_days
+from avoir.contracts.instants import instant_of, instant_us, microseconds
 from avoir.contracts.model import (
     AvailabilityIndicator,
     AvailabilityMethod,
@@ -34,7 +34,6 @@ from avoir.contracts.model import (
 from avoir.contracts.resolving import ResolvedVersion
 from avoir.contracts.rows import Names, Row, Tables, excluded, header_row, part_rows
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHARED = "shared"
 _LONG_AGO = date(1970, 1, 1)
 # No id of a contract file can be this: the service of a document that no service of the contract claims.
@@ -153,7 +152,7 @@ def window_of(test: WorkedTest, timezone: str) -> Window:
     zone = ZoneInfo(timezone)
 
     def local(us: int) -> date:
-        return (_EPOCH + timedelta(microseconds=us)).astimezone(zone).date()
+        return instant_of(us).astimezone(zone).date()
 
     days = [local(instant_us(event.at, timezone)) for ticket in test.tickets for event in ticket.events]
     for stretch in (*test.downtime, *test.probes, *test.maintenance):
@@ -215,7 +214,7 @@ def _names(
         known = calendars.get(key)
         calendar_id = known[0] if known else f"{_SHARED}/{len(calendars)}"
         first, end = window.first - _CALENDAR_MARGIN, window.end + _CALENDAR_MARGIN
-        as_of = (_EPOCH + timedelta(microseconds=window.as_of_us)).date() + _CALENDAR_MARGIN
+        as_of = instant_of(window.as_of_us).date() + _CALENDAR_MARGIN
         end = max(end, as_of)
         if known:
             first, end = min(first, known[3]), max(end, known[4])
@@ -235,7 +234,7 @@ def _calendar_rows(calendars: dict[str, tuple[str, ResolvedVersion, str, date, d
 
 
 def _reference_rows(case: PlantedCase, version: ResolvedVersion, names: Names, window: Window) -> Tables:
-    as_of = _EPOCH + timedelta(microseconds=window.as_of_us)
+    as_of = instant_of(window.as_of_us)
     probed = {stretch.service for stretch in case.test.probes}
     clauses = {
         clause_id: clause
@@ -251,7 +250,7 @@ def _reference_rows(case: PlantedCase, version: ResolvedVersion, names: Names, w
     }
     rows = part_rows(replace(version, clauses=clauses), names)
     del rows["calendars"]
-    header = header_row(version, names, file_path="", recorded_at=_EPOCH)
+    header = header_row(version, names, file_path="", recorded_at=EPOCH)
     rows["contract_versions"] = [(*header, as_of)]
     kinds = ("ticket", "monitor", "release", "maintenance", "invoice_line")
     rows["service_keys"] = [
@@ -276,16 +275,16 @@ def _belief_rows(case: PlantedCase) -> Tables:
     stated_here = [(f"test-{number}", one) for number, one in enumerate(test.exclusions)]
     return {
         "index_values": [
-            (case.contract_id, index, date.fromisoformat(f"{month}-01"), value, _EPOCH, None)
+            (case.contract_id, index, date.fromisoformat(f"{month}-01"), value, EPOCH, None)
             for (index, month), value in values.items()
         ],
         "exclusion_decisions": [
             *(
-                (case.contract_id, name, *excluded(one, contract.timezone), _LONG_AGO, _EPOCH, None)
+                (case.contract_id, name, *excluded(one, contract.timezone), _LONG_AGO, EPOCH, None)
                 for name, one in stated_here
             ),
             *(
-                (case.contract_id, one.id, *excluded(one, contract.timezone), one.accepted_on, _EPOCH, None)
+                (case.contract_id, one.id, *excluded(one, contract.timezone), one.accepted_on, EPOCH, None)
                 for one in contract.exclusion_decisions
             ),
         ],
@@ -309,7 +308,7 @@ class _Sheet:
 
 def _text(us: int) -> str:
     """Return an instant as ServiceNow gives it, in UTC."""
-    return (_EPOCH + timedelta(microseconds=us)).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return instant_of(us).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 def _raw_rows(case: PlantedCase, versions: Sequence[ResolvedVersion], window: Window) -> Tables:
@@ -327,7 +326,7 @@ def _raw_rows(case: PlantedCase, versions: Sequence[ResolvedVersion], window: Wi
     # Of two samples of one instant the one that the test names last lands last.
     for service, at_us, is_up in sorted(_samples(case, versions, window), key=lambda one: one[:2]):
         if at_us < window.as_of_us:
-            sampled_at = _EPOCH + timedelta(microseconds=at_us)
+            sampled_at = instant_of(at_us)
             sheet.write("raw_prometheus.samples", service, sampled_at, 1 if is_up else 0)
     _write_invoices(sheet, case, versions)
     return sheet.rows

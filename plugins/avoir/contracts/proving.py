@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from avoir.contracts.instants import instant_of
 from avoir.contracts.model import STEPS, Clause, Expectation, Unit
 from avoir.contracts.planting import RAW_COLUMNS, PlantedCase, plant
 from avoir.contracts.reading import ContractFile
 from avoir.contracts.scratch import Scratch
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS_PER_UNIT = {Unit.MINUTES: 60, Unit.HOURS: 3600}
 
 COLUMN_OF_STEP = {
@@ -94,7 +94,7 @@ def run_cases(scratch: Scratch, cases: Sequence[PlantedCase]) -> list[CaseOutcom
     scratch.load_reference(planted.reference)
     for table, rows in planted.raw.items():
         scratch.copy(table, RAW_COLUMNS[table], rows)
-    scratch.build(as_of=(_EPOCH + timedelta(microseconds=planted.as_of_us)).isoformat())
+    scratch.build(as_of=instant_of(planted.as_of_us).isoformat())
     return outcomes_of(scratch, cases)
 
 
