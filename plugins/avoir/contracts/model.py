@@ -368,6 +368,12 @@ class KeyKind(StrEnum):
     MAINTENANCE = "maintenance"
     INVOICE_LINE = "invoice_line"
     INVOICE_SELLER = "invoice_seller"
+    TEAM = "team"
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several services of one vendor may hold the same key: a team works for all of them."""
+        return self is self.TEAM
 
 
 LaxKeyKind = Annotated[KeyKind, Field(strict=False)]
@@ -458,6 +464,81 @@ class ClockCondition(Part):
         return self
 
 
+class Unit(StrEnum):
+    """Units of an objective."""
+
+    SECONDS = "seconds"
+    MINUTES = "minutes"
+    HOURS = "hours"
+    DAYS = "days"
+    PCT = "pct"
+
+
+SECONDS_PER_UNIT: Mapping[Unit, int] = {Unit.SECONDS: 1, Unit.MINUTES: 60, Unit.HOURS: 3600}
+"""Seconds of one unit of a clock's time, by unit; days and percentages are none."""
+
+
+class Duration(Part):
+    """A length of time, such as ``{size: 8, unit: hours}``."""
+
+    size: Positive
+    unit: Annotated[Unit, Field(strict=False)]
+
+    @field_validator("unit")
+    @classmethod
+    def _of_a_clock(cls, unit: Unit) -> Unit:
+        if unit not in SECONDS_PER_UNIT:
+            raise refusal(f"open time is not counted in {unit}", "write one of seconds, minutes, hours")
+        return unit
+
+    @property
+    def seconds(self) -> Decimal:
+        """The length in seconds."""
+        return self.size * SECONDS_PER_UNIT[self.unit]
+
+
+class ReopenPolicy(StrEnum):
+    """What a ticket's reopening makes of the clock that had stopped."""
+
+    RESUME = "resume"
+    NEW_CYCLE = "new_cycle"
+    JOIN_WITHIN = "join_within"
+
+
+class Reopening(Part):
+    """Which events make a stopped clock run again, and whether as the same cycle or as a new one."""
+
+    on: Annotated[Listed[ClockCondition], Field(min_length=1)]
+    policy: Annotated[ReopenPolicy, Field(strict=False)]
+    within: Duration | None = Field(
+        default=None, description="Open time after the stop in which a reopening joins the cycle before it."
+    )
+
+    @field_validator("within")
+    @classmethod
+    def _joins(cls, within: Duration | None, info: ValidationInfo) -> Duration | None:
+        policy = info.data.get("policy")
+        if within is not None and policy is not None and policy is not ReopenPolicy.JOIN_WITHIN:
+            message = f"the policy {policy} asks for no time within which a reopening comes"
+            raise refusal(message, "remove within, or write policy: join_within")
+        return within
+
+    @model_validator(mode="after")
+    def _joins_within_some_time(self) -> Self:
+        if self.policy is ReopenPolicy.JOIN_WITHIN and self.within is None:
+            message = "join_within does not say within what time a reopening joins the cycle before it"
+            raise refusal(message, "add `within: {size: 8, unit: hours}`, in open time of the calendar")
+        return self
+
+
+class PriorityChange(StrEnum):
+    """Which target holds, and from when it counts, once the priority has changed."""
+
+    KEEP = "keep"
+    RESTART = "restart"
+    RETROACTIVE = "retroactive"
+
+
 class ClockIndicator(Part):
     """Business time from the first start to the first stop after it, less the time paused."""
 
@@ -465,24 +546,46 @@ class ClockIndicator(Part):
     calendar: Identifier
     start: Annotated[Listed[ClockCondition], Field(min_length=1)]
     stop: Annotated[Listed[ClockCondition], Field(min_length=1)]
+    # Before pause, which is judged by whether something resumes.
+    resume: Listed[ClockCondition] = Field(default=(), description="Events that end a pause.")
     pause: Listed[ClockCondition] = ()
+    reset: Listed[ClockCondition] = Field(default=(), description="Events from which the time counts anew.")
+    reopen: Reopening | None = None
+    priority_change: Annotated[PriorityChange, Field(strict=False)] | None = Field(
+        default=None, description="What a change of priority does where targets differ by priority."
+    )
 
     @field_validator("pause")
     @classmethod
-    def _pauses_last(cls, pause: tuple[ClockCondition, ...]) -> tuple[ClockCondition, ...]:
-        for condition in pause:
+    def _pauses_last(
+        cls, pause: tuple[ClockCondition, ...], info: ValidationInfo
+    ) -> tuple[ClockCondition, ...]:
+        for condition in pause if info.data.get("resume") == () else ():
             if not condition.field.holds_a_value:
                 lasting = [str(field) for field in TicketField if field.holds_a_value]
                 message = f"{condition.field} happens at an instant: no clock can pause while it lasts"
-                raise refusal(message, f"pause on one of {', '.join(lasting)}")
+                raise refusal(message, f"pause on one of {', '.join(lasting)}, or add what resumes")
         return pause
+
+    @property
+    def has_cycles(self) -> bool:
+        """Whether one ticket can have several cycles."""
+        return self.reopen is not None and self.reopen.policy is not ReopenPolicy.RESUME
 
 
 class AvailabilityMethod(StrEnum):
     """How the availability of a month is measured."""
 
     MINUTES = "minutes"
+    DEPLOYED_MINUTES = "deployed_minutes"
     MEAN_OF_SLICES = "mean_of_slices"
+    EXECUTIONS = "executions"
+    SERVICE_HOURS = "service_hours"
+
+    @property
+    def counts_samples(self) -> bool:
+        """Whether samples are counted, not time: what no sample says is not measured."""
+        return self in {self.MEAN_OF_SLICES, self.EXECUTIONS}
 
 
 class UnknownPolicy(StrEnum):
@@ -493,14 +596,43 @@ class UnknownPolicy(StrEnum):
     EXCLUDE = "exclude"
 
 
+class ReportingPeriod(StrEnum):
+    """Over what the availability is judged at once."""
+
+    MONTH = "month"
+    QUARTER = "quarter"
+
+
+class Denominator(StrEnum):
+    """Whether maintenance and excluded time leave both sides of the share, or the downtime alone."""
+
+    NET = "net"
+    TOTAL = "total"
+
+
 class Maintenance(Part):
     """Planned maintenance leaves the measure when it was announced at least so long before it began."""
 
     notice_hours: Hours
 
 
+METHODS_OF_PARAMETER: Mapping[str, frozenset[AvailabilityMethod]] = {
+    "slice_seconds": frozenset({AvailabilityMethod.MEAN_OF_SLICES}),
+    "calendar": frozenset({AvailabilityMethod.SERVICE_HOURS}),
+    "quorum": frozenset({AvailabilityMethod.MINUTES, AvailabilityMethod.SERVICE_HOURS}),
+    "minimum_downtime_seconds": frozenset(
+        {AvailabilityMethod.MINUTES, AvailabilityMethod.DEPLOYED_MINUTES, AvailabilityMethod.SERVICE_HOURS}
+    ),
+    "whole_minutes": frozenset(
+        {AvailabilityMethod.MINUTES, AvailabilityMethod.DEPLOYED_MINUTES, AvailabilityMethod.SERVICE_HOURS}
+    ),
+    "minimum_volume": frozenset({AvailabilityMethod.EXECUTIONS, AvailabilityMethod.MEAN_OF_SLICES}),
+}
+"""The methods that know each parameter of an availability; a parameter that is not here belongs to all."""
+
+
 class AvailabilityIndicator(Part):
-    """The share of the local month in which the service was up."""
+    """The share of the local month, or quarter, in which the service was up."""
 
     kind: Literal["availability"]
     method: Annotated[AvailabilityMethod, Field(strict=False)]
@@ -510,16 +642,45 @@ class AvailabilityIndicator(Part):
     slice_seconds: Annotated[int, Field(ge=1, le=86_400)] | None = Field(
         default=None, description="Length of a slice of the method mean_of_slices."
     )
+    calendar: Identifier | None = Field(
+        default=None, description="Opening hours of the method service_hours."
+    )
+    quorum: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=1, description="How many monitors must be down for the service to be."
+    )
+    minimum_downtime_seconds: Annotated[int, Field(ge=1, le=2_678_400)] | None = Field(
+        default=None, description="A shorter outage does not count at all."
+    )
+    whole_minutes: bool = Field(default=False, description="Only the whole minutes of an outage count.")
+    minimum_volume: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        default=None, description="Fewer samples say nothing, of a slice or of the whole period."
+    )
+    period: Annotated[ReportingPeriod, Field(strict=False)] = ReportingPeriod.MONTH
+    denominator: Annotated[Denominator, Field(strict=False)] = Denominator.NET
+
+    @field_validator(*METHODS_OF_PARAMETER)
+    @classmethod
+    def _of_its_method(cls, value: object, info: ValidationInfo) -> object:
+        method, name = info.data.get("method"), info.field_name or ""
+        knowing = METHODS_OF_PARAMETER[name]
+        if value is not None and method is not None and method not in knowing:
+            methods = " or ".join(str(one) for one in AvailabilityMethod if one in knowing)
+            raise refusal(
+                f"the method {method} knows no {name}", f"remove {name}, or write method: {methods}"
+            )
+        return value
 
     @model_validator(mode="after")
-    def _slices_have_a_length(self) -> Self:
-        sliced = self.method is AvailabilityMethod.MEAN_OF_SLICES
-        if sliced and self.slice_seconds is None:
+    def _method_has_its_terms(self) -> Self:
+        if self.method is AvailabilityMethod.MEAN_OF_SLICES and self.slice_seconds is None:
             raise refusal(
                 "the method mean_of_slices does not say how long a slice is", "add `slice_seconds: 300`"
             )
-        if not sliced and self.slice_seconds is not None:
-            raise refusal(f"the method {self.method} knows no slices", "remove slice_seconds")
+        if self.method is AvailabilityMethod.SERVICE_HOURS and self.calendar is None:
+            raise refusal(
+                "the method service_hours does not say when the service is open",
+                "add `calendar: <id of a calendar>`",
+            )
         return self
 
 
@@ -530,6 +691,13 @@ class DayKind(StrEnum):
     BUSINESS = "business"
 
 
+class StartedDay(StrEnum):
+    """Whether a day of delay that has begun counts: ceil, the day of delivery does; floor, it does not."""
+
+    CEIL = "ceil"
+    FLOOR = "floor"
+
+
 class MilestoneIndicator(Part):
     """Days from the due date of the last valid plan to the delivery, counted from the day after."""
 
@@ -537,6 +705,7 @@ class MilestoneIndicator(Part):
     days: Annotated[DayKind, Field(strict=False)]
     calendar: Identifier | None = None
     replan_notice_days: Annotated[int, Field(ge=0, le=3660)]
+    started_day: Annotated[StartedDay, Field(strict=False)] = StartedDay.CEIL
 
     @model_validator(mode="after")
     def _business_days_need_a_calendar(self) -> Self:
@@ -559,16 +728,6 @@ class Operator(StrEnum):
     LESS_THAN = "<"
     AT_LEAST = ">="
     MORE_THAN = ">"
-
-
-class Unit(StrEnum):
-    """Units of an objective."""
-
-    SECONDS = "seconds"
-    MINUTES = "minutes"
-    HOURS = "hours"
-    DAYS = "days"
-    PCT = "pct"
 
 
 class Aggregation(StrEnum):
@@ -595,11 +754,25 @@ class Rounding(Part):
     mode: Annotated[RoundingMode, Field(strict=False)] = RoundingMode.HALF_UP
 
 
+def _names_a_priority(by_priority: dict[str, Decimal]) -> dict[str, Decimal]:
+    if not by_priority:
+        raise refusal("by_priority names no priority", 'write {"1": 1, "2": 4}, or remove it')
+    return by_priority
+
+
+ByPriority = Annotated[
+    dict[Annotated[str, Field(min_length=1, max_length=200)], Level],
+    AfterValidator(_names_a_priority),
+    Field(description="The single event's target by the value of the field priority; value: of any other."),
+]
+
+
 class Target(Part):
     """The level of a single event, of which a ratio counts how many kept it."""
 
     value: Level
     unit: Annotated[Unit, Field(strict=False)]
+    by_priority: ByPriority = Field(default_factory=dict)
 
 
 class Objective(Part):
@@ -612,6 +785,7 @@ class Objective(Part):
     target: Target | None = None
     percentile: Percent | None = None
     rounding_before_banding: Rounding | None = None
+    by_priority: ByPriority = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _aggregation_has_its_terms(self) -> Self:
@@ -1209,6 +1383,18 @@ class StretchOfTest(Part):
     to: InstantText
 
 
+MonitorOfTest = Annotated[
+    Annotated[str, Field(min_length=1, max_length=500)] | None,
+    Field(description="The value of one of the service's monitor keys; all of them when left out."),
+]
+
+
+class DowntimeOfTest(StretchOfTest):
+    """Time in which a service was down: all its monitors, or the one that is named."""
+
+    monitor: MonitorOfTest = None
+
+
 class ProbeState(StrEnum):
     """What a probe says."""
 
@@ -1217,7 +1403,9 @@ class ProbeState(StrEnum):
 
 
 class ProbesOfTest(StretchOfTest):
-    """Samples at ``from`` and every so many seconds after it, before ``to``."""
+    """Samples at ``from`` and every so many seconds after it, before ``to``, of one monitor or of all."""
+
+    monitor: MonitorOfTest = None
 
     every_seconds: Annotated[int, Field(ge=1, le=86_400)]
     state: Annotated[ProbeState, Field(strict=False)]
@@ -1293,6 +1481,8 @@ StepName = Literal[
     "credit",
 ]
 STEPS: tuple[StepName, ...] = get_args(StepName)
+MEASURES = ("business_seconds", "due", "outcome", "measured")
+"""What a row may expect of a ticket, release or month before it is priced, in the order of the models."""
 
 
 class Expectation(Part):
@@ -1301,8 +1491,14 @@ class Expectation(Part):
     clause: Identifier | None = None
     month: MonthInUse | None = None
     ticket: str | None = None
+    cycle: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Which cycle of the ticket, from 1; every one when left out."
+    )
     release: str | None = None
     business_seconds: Level | None = None
+    due: InstantText | None = Field(
+        default=None, description="Instant at which the ticket's time reaches its target."
+    )
     outcome: Annotated[Outcome, Field(strict=False)] | None = None
     measured: SignedAmount | None = None
     lines: Annotated[int, Field(ge=0)] | None = None
@@ -1328,21 +1524,31 @@ class Expectation(Part):
         if (self.outcome is not None or self.measured is not None) and not one:
             mend = "add clause, and ticket, release or month"
             raise refusal("it does not say whose outcome or measure is meant", mend)
-        if self.business_seconds is not None and not (self.clause is not None and self.ticket is not None):
-            raise refusal("business_seconds are those of a ticket under a clause", "add clause and ticket")
+        of_a_clock = self.clause is not None and self.ticket is not None
+        for name, value, verb in (
+            ("business_seconds", self.business_seconds, "are those"),
+            ("due", self.due, "is the instant"),
+            ("cycle", self.cycle, "is one"),
+        ):
+            if value is not None and not of_a_clock:
+                raise refusal(f"{name} {verb} of a ticket under a clause", "add clause and ticket")
+        summed = [name for name in self.stated if name in {"lines", *STEPS}]
+        if self.cycle is not None and summed:
+            message = f"{summed[0]} counts all cycles of the ticket, not the one that is named"
+            raise refusal(message, f"remove cycle, or state {summed[0]} in a row without it")
         for step in self.unknown:
             if getattr(self, step) is not None:
                 raise refusal(f"{step} is expected to be both known and unknown", "keep one of the two")
         if not self.stated:
             raise refusal(
-                "the row expects nothing", "state a step, lines, measured, outcome or business_seconds"
+                "the row expects nothing", "state a step, lines, measured, outcome, business_seconds or due"
             )
         return self
 
     @property
     def stated(self) -> tuple[str, ...]:
         """Names of what the row states, in the order of the pipeline."""
-        names = ("business_seconds", "outcome", "measured", "lines", *STEPS)
+        names = (*MEASURES, "lines", *STEPS)
         return tuple(name for name in names if getattr(self, name) is not None or name in self.unknown)
 
 
@@ -1352,7 +1558,7 @@ class WorkedTest(Part):
     name: Title
     as_of: InstantText | None = None
     tickets: Listed[TicketOfTest] = ()
-    downtime: Listed[StretchOfTest] = ()
+    downtime: Listed[DowntimeOfTest] = ()
     probes: Listed[ProbesOfTest] = ()
     maintenance: Listed[MaintenanceOfTest] = ()
     releases: Listed[ReleaseOfTest] = ()

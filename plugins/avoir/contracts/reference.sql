@@ -61,7 +61,8 @@ create table if not exists reference.service_keys (
     primary key (contract_version_id, source_name, key_kind, key_value),
     foreign key (contract_version_id, service_id) references reference.services
 );
-comment on table reference.service_keys is 'One row per name that a service has in the records of a source.';
+comment on table reference.service_keys is
+    'One row per name that a service has in the records of a source; a team may work for several services.';
 
 create table if not exists reference.calendars (
     calendar_id text primary key,
@@ -106,6 +107,13 @@ comment on column reference.clauses.month_cap_pct is 'Most that the clause may c
 comment on column reference.clauses.month_cap_amount is 'Most that the clause may cost in a month, in the contract''s currency.';
 
 -- What the format has learned since a warehouse was first made: added where it is missing, so nothing is lost.
+alter table reference.service_keys drop constraint if exists service_keys_key_kind_check;
+alter table reference.service_keys add constraint service_keys_key_kind_check check (
+    key_kind in ('ticket', 'monitor', 'release', 'maintenance', 'invoice_line', 'invoice_seller', 'team')
+);
+alter table reference.service_keys drop constraint if exists service_keys_pkey;
+alter table reference.service_keys add constraint service_keys_pkey
+primary key (contract_version_id, source_name, key_kind, key_value, service_id);
 alter table reference.contract_versions add column if not exists order_amount numeric;
 alter table reference.contract_versions add column if not exists customer_name text;
 alter table reference.contract_versions add column if not exists judged_as_of timestamptz;
@@ -147,6 +155,19 @@ alter table reference.clauses add column if not exists event_cap_amount numeric;
 alter table reference.clauses add column if not exists earn_back_level numeric;
 alter table reference.clauses add column if not exists earn_back_months integer;
 alter table reference.clauses add column if not exists earn_back_pct numeric;
+alter table reference.clauses add column if not exists reopen_policy text
+check (reopen_policy in ('resume', 'new_cycle', 'join_within'));
+alter table reference.clauses add column if not exists join_within_seconds numeric;
+alter table reference.clauses add column if not exists priority_change text
+check (priority_change in ('keep', 'restart', 'retroactive'));
+alter table reference.clauses add column if not exists quorum integer;
+alter table reference.clauses add column if not exists minimum_downtime_seconds integer;
+alter table reference.clauses add column if not exists whole_minutes boolean;
+alter table reference.clauses add column if not exists minimum_volume integer;
+alter table reference.clauses add column if not exists reporting_period text
+check (reporting_period in ('month', 'quarter'));
+alter table reference.clauses add column if not exists denominator text check (denominator in ('net', 'total'));
+alter table reference.clauses add column if not exists started_day text check (started_day in ('ceil', 'floor'));
 update reference.clauses set target_value = objective_value where target_value is null and aggregation = 'each';
 comment on column reference.clauses.aggregation is 'What is judged: each event, or the ratio, average or percentile of the month.';
 comment on column reference.clauses.target_value is
@@ -155,6 +176,18 @@ comment on column reference.clauses.rounding_unit is
     'Unit in which the contract rounds, in seconds, days or percent: a measure in minutes is rounded in minutes.';
 comment on column reference.clauses.counted_on is 'Whether bands and units count the value measured, or its excess over the objective.';
 comment on column reference.clauses.unit_size is 'One unit of a price per unit: seconds, days or percentage points.';
+comment on column reference.clauses.join_within_seconds is
+    'Open time after a stop in which a reopening joins the cycle before it; null for other policies.';
+comment on column reference.clauses.priority_change is
+    'What a change of priority does where clock_targets has rows; null where targets do not differ by priority.';
+comment on column reference.clauses.quorum is 'Monitors that must be down for the service to be; null: one.';
+comment on column reference.clauses.minimum_downtime_seconds is 'A shorter outage does not count; null: every one does.';
+comment on column reference.clauses.whole_minutes is 'Whether only the whole minutes of an outage count; null: all of it does.';
+comment on column reference.clauses.minimum_volume is 'Fewer samples, of a slice or of the period, say nothing; null: one is enough.';
+comment on column reference.clauses.reporting_period is 'Over what an availability is judged at once; null: the month.';
+comment on column reference.clauses.denominator is
+    'Whether time left out leaves both sides of an availability (net, null) or the downtime alone (total).';
+comment on column reference.clauses.started_day is 'Whether a begun day of delay counts (ceil, null) or not (floor).';
 comment on column reference.clauses.base_amount is 'The base where it is stated, in the contract''s currency, excluding VAT.';
 
 create table if not exists reference.clause_bands (
@@ -336,9 +369,28 @@ create table if not exists reference.clock_rules (
 );
 create unique index if not exists clock_rules_key
     on reference.clock_rules (contract_version_id, clause_id, role, field, coalesce(value, ''));
+alter table reference.clock_rules drop constraint if exists clock_rules_role_check;
+alter table reference.clock_rules add constraint clock_rules_role_check check (
+    role in ('start', 'stop', 'pause', 'resume', 'reset', 'reopen')
+);
 comment on table reference.clock_rules is
-    'One row per condition of a clock: start and stop at the first such event, pause while the field holds the value.';
+    'One row per condition of a clock: what starts, stops, resets and reopens it, what pauses and what resumes it.';
+comment on column reference.clock_rules.role is
+    'A pause holds while the field holds the value; where the clause has a resume, until the next such event.';
 comment on column reference.clock_rules.value is 'The value that counts; null: any.';
+
+create table if not exists reference.clock_targets (
+    contract_version_id text not null,
+    clause_id text not null,
+    priority text not null,
+    target_value numeric not null check (target_value >= 0),
+    primary key (contract_version_id, clause_id, priority),
+    foreign key (contract_version_id, clause_id) references reference.clauses
+);
+comment on table reference.clock_targets is
+    'One row per priority of a ticket with a target of its own; any other has the target_value of the clause.';
+comment on column reference.clock_targets.priority is 'The value of the field priority.';
+comment on column reference.clock_targets.target_value is 'In seconds.';
 
 create table if not exists reference.calendar_days (
     calendar_id text not null references reference.calendars,

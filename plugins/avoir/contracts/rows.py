@@ -15,6 +15,7 @@ from psycopg import sql
 
 from avoir.contracts.instants import instant_us
 from avoir.contracts.model import (
+    SECONDS_PER_UNIT,
     Aggregation,
     AtRiskPool,
     AvailabilityIndicator,
@@ -40,8 +41,6 @@ from avoir.contracts.resolving import ResolvedVersion
 Row = tuple[object, ...]
 Tables = dict[str, list[Row]]
 
-_SECONDS_PER_UNIT = {Unit.SECONDS: 1, Unit.MINUTES: 60, Unit.HOURS: 3600}
-
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "contract_versions": (
         "contract_version_id", "contract_id", "contract_name", "vendor_id", "version_no", "valid_from",
@@ -61,8 +60,11 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "unit_rounding", "divisor", "point_count", "point_amount", "point_rate_pct", "pool_pct",
         "allocation_pct", "at_risk_pct", "base_kind", "base_amount", "month_cap_pct", "month_cap_amount",
         "event_cap_pct", "event_cap_amount", "earn_back_level", "earn_back_months", "earn_back_pct",
+        "reopen_policy", "join_within_seconds", "priority_change", "quorum", "minimum_downtime_seconds",
+        "whole_minutes", "minimum_volume", "reporting_period", "denominator", "started_day",
     ),
     "clock_rules": ("contract_version_id", "clause_id", "role", "field", "value"),
+    "clock_targets": ("contract_version_id", "clause_id", "priority", "target_value"),
     "clause_bands": (
         "contract_version_id", "clause_id", "band_no", "lower_value", "is_lower_held", "upper_value",
         "is_upper_held", "rate_pct", "amount", "point_count",
@@ -115,6 +117,7 @@ PARTS_OF_A_VERSION = (
     "non_cumulation",
     "repeat_multipliers",
     "clause_bands",
+    "clock_targets",
     "clock_rules",
     "clauses",
     "service_keys",
@@ -205,6 +208,7 @@ def part_rows(version: ResolvedVersion, names: Names) -> Tables:
         ],
         "clauses": [_clause_row(version, names, clause) for clause in clauses],
         "clock_rules": [row for clause in clauses for row in _clock_rows(version_id, clause)],
+        "clock_targets": [row for clause in clauses for row in _target_rows(version_id, clause)],
         "clause_bands": [row for clause in clauses for row in _band_rows(version_id, clause)],
         "repeat_multipliers": [
             (version_id, clause.id, number, multiplier, number == len(repeat.multipliers))
@@ -286,13 +290,13 @@ def _charges_row(version: ResolvedVersion, version_id: str) -> Row:
 
 
 def _in_base_unit(value: Decimal | None, unit: Unit) -> Decimal | None:
-    return None if value is None else value * _SECONDS_PER_UNIT.get(unit, 1)
+    return None if value is None else value * SECONDS_PER_UNIT.get(unit, 1)
 
 
 def _clause_row(version: ResolvedVersion, names: Names, clause: Clause) -> Row:
     indicator, objective, penalty = clause.indicator, clause.objective, clause.penalty
-    calendar = indicator.calendar if isinstance(indicator, (ClockIndicator, MilestoneIndicator)) else None
-    unit = "seconds" if objective.unit in _SECONDS_PER_UNIT else str(objective.unit)
+    calendar = indicator.calendar
+    unit = "seconds" if objective.unit in SECONDS_PER_UNIT else str(objective.unit)
     target = objective.target
     target_value = (
         _in_base_unit(target.value, target.unit)
@@ -335,7 +339,7 @@ def _clause_row(version: ResolvedVersion, names: Names, clause: Clause) -> Row:
         target_value,
         rounding.digits if rounding else None,
         str(rounding.mode) if rounding else None,
-        _SECONDS_PER_UNIT.get(objective.unit, 1) if rounding else None,
+        SECONDS_PER_UNIT.get(objective.unit, 1) if rounding else None,
         penalty.formula,
         *(priced.get(column) for column in _PRICE_COLUMNS),
         month_cap.pct_of_month_invoice if month_cap else None,
@@ -345,7 +349,33 @@ def _clause_row(version: ResolvedVersion, names: Names, clause: Clause) -> Row:
         _in_base_unit(earn_back.level, objective.unit) if earn_back else None,
         earn_back.months if earn_back else None,
         earn_back.pct if earn_back else None,
+        *_parameters(clause),
     )
+
+
+def _parameters(clause: Clause) -> Row:
+    """The columns of ``clauses`` from ``reopen_policy`` on: what an indicator may say beyond its kind."""
+    indicator = clause.indicator
+    reopening: Row = (None, None, None)
+    availability: Row = (None, None, None, None, None, None)
+    if isinstance(indicator, ClockIndicator):
+        reopen, change = indicator.reopen, indicator.priority_change
+        reopening = (
+            str(reopen.policy) if reopen else None,
+            reopen.within.seconds if reopen and reopen.within else None,
+            str(change) if change else None,
+        )
+    elif isinstance(indicator, AvailabilityIndicator):
+        availability = (
+            indicator.quorum,
+            indicator.minimum_downtime_seconds,
+            indicator.whole_minutes,
+            indicator.minimum_volume,
+            str(indicator.period),
+            str(indicator.denominator),
+        )
+    started_day = str(indicator.started_day) if isinstance(indicator, MilestoneIndicator) else None
+    return (*reopening, *availability, started_day)
 
 
 _PRICE_COLUMNS = COLUMNS["clauses"][
@@ -401,9 +431,25 @@ def _clock_rows(version_id: str, clause: Clause) -> list[Row]:
     if not isinstance(clause.indicator, ClockIndicator):
         return []
     indicator = clause.indicator
-    roles = (("start", indicator.start), ("stop", indicator.stop), ("pause", indicator.pause))
+    roles = (
+        ("start", indicator.start),
+        ("stop", indicator.stop),
+        ("pause", indicator.pause),
+        ("resume", indicator.resume),
+        ("reset", indicator.reset),
+        ("reopen", indicator.reopen.on if indicator.reopen else ()),
+    )
     return [
         (version_id, clause.id, role, str(c.field), c.value) for role, conditions in roles for c in conditions
+    ]
+
+
+def _target_rows(version_id: str, clause: Clause) -> list[Row]:
+    """The targets of single priorities, in seconds, in byte order of the priority."""
+    judged = clause.objective.target or clause.objective
+    return [
+        (version_id, clause.id, priority, _in_base_unit(value, judged.unit))
+        for priority, value in sorted(judged.by_priority.items())
     ]
 
 

@@ -15,7 +15,7 @@ from avoir.contracts.cap_rules import idle_caps, judge_caps
 from avoir.contracts.clause_rules import judge_amounts, judge_clause
 from avoir.contracts.findings import BrokenParts, Finding, parts_of
 from avoir.contracts.key_rules import KeyHolder, clashing_keys, judge_keys
-from avoir.contracts.model import Calendar, ClockIndicator, Contract, MilestoneIndicator
+from avoir.contracts.model import Calendar, Contract
 from avoir.contracts.problems import Severity, choose_among
 from avoir.contracts.resolving import SECTIONS, Inherited, Path
 from avoir.contracts.term_rules import judge_terms
@@ -146,8 +146,7 @@ def _judge_references(stage: Inherited, broken: BrokenParts) -> Iterator[Finding
         if clause.service not in stage.services and ("services", clause.service) not in broken:
             message = f"the service {clause.service} does not exist in version {number}"
             yield Finding((*path, "service"), message, choose_among(clause.service, list(stage.services)))
-        indicator = clause.indicator
-        calendar = indicator.calendar if isinstance(indicator, (ClockIndicator, MilestoneIndicator)) else None
+        calendar = clause.indicator.calendar
         if calendar is not None and calendar not in stage.calendars and ("calendars", calendar) not in broken:
             message = f"the calendar {calendar} does not exist in version {number}"
             yield Finding(
