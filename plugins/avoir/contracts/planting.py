@@ -252,11 +252,16 @@ def _reference_rows(case: PlantedCase, version: ResolvedVersion, names: Names, w
     del rows["calendars"]
     header = header_row(version, names, file_path="", recorded_at=EPOCH)
     rows["contract_versions"] = [(*header, as_of)]
-    kinds = ("ticket", "monitor", "release", "maintenance", "invoice_line")
+    kinds = ("ticket", "release", "maintenance", "invoice_line")
     rows["service_keys"] = [
         (names.contract_version_id, service_id, case.contract_id, kind, service_id)
         for service_id in version.services
         for kind in kinds
+    ]
+    rows["service_keys"] += [
+        (names.contract_version_id, service_id, case.contract_id, "monitor", monitor)
+        for service_id in version.services
+        for monitor, _ in _monitors(version, service_id)
     ]
     rows["services"].append((names.contract_version_id, _OWNER, "The contract itself", "invoice_lines", None))
     owner = (names.contract_version_id, _OWNER, case.contract_id, "invoice_line", _OWNER)
@@ -324,10 +329,10 @@ def _raw_rows(case: PlantedCase, versions: Sequence[ResolvedVersion], window: Wi
             times = (_text(begin), _text(end), _text(announced))
             sheet.write("raw_servicenow.cmdb_ci_outage", str(number), planned.service, "planned", *times)
     # Of two samples of one instant the one that the test names last lands last.
-    for service, at_us, is_up in sorted(_samples(case, versions, window), key=lambda one: one[:2]):
+    for monitor, at_us, is_up in sorted(_samples(case, versions, window), key=lambda one: one[:2]):
         if at_us < window.as_of_us:
             sampled_at = instant_of(at_us)
-            sheet.write("raw_prometheus.samples", service, sampled_at, 1 if is_up else 0)
+            sheet.write("raw_prometheus.samples", monitor, sampled_at, 1 if is_up else 0)
     _write_invoices(sheet, case, versions)
     return sheet.rows
 
@@ -428,39 +433,71 @@ def _write_release(sheet: _Sheet, release: ReleaseOfTest, timezone: str, window:
     )
 
 
+def _monitors(version: ResolvedVersion, service_id: str) -> Iterator[tuple[str, str]]:
+    """Yield, for each monitor of a service, its name in the scratch warehouse and the value of its key."""
+    for key in version.monitors(service_id):
+        yield f"{service_id}/{key.source}/{key.value}", key.value
+
+
 def _samples(
     case: PlantedCase, versions: Sequence[ResolvedVersion], window: Window
 ) -> Iterator[tuple[str, int, bool]]:
-    """Yield service, instant and state of every probe: those of the test, else enough to know every state."""
+    """Yield monitor, instant and state of every probe: those of the test, else enough to know every state."""
     test = case.test
+    monitors: dict[str, dict[str, str]] = {}
+    for version in versions:
+        for service_id in version.services:
+            monitors.setdefault(service_id, {}).update(_monitors(version, service_id))
+
+    def named(service: str, value: str | None) -> list[str]:
+        """The monitors of a service whose key has a value; all of them where none is named."""
+        return [name for name, key in monitors.get(service, {}).items() if value is None or key == value]
+
     for probes in test.probes:
         begin, end = (instant_us(text, case.timezone) for text in (probes.from_, probes.to))
+        names = named(probes.service, probes.monitor)
         for at_us in range(begin, end, probes.every_seconds * 1_000_000):
-            yield probes.service, at_us, probes.state == "up"
+            for name in names:
+                yield name, at_us, probes.state == "up"
     probed = {probes.service for probes in test.probes}
     downtime: dict[str, list[tuple[int, int]]] = {}
     for stretch in test.downtime:
         ends = (instant_us(stretch.from_, case.timezone), instant_us(stretch.to, case.timezone))
-        downtime.setdefault(stretch.service, []).append(ends)
+        for name in named(stretch.service, stretch.monitor):
+            downtime.setdefault(name, []).append(ends)
     instants: dict[str, set[int]] = {}
     for version in versions:
         for clause in version.clauses.values():
-            indicator = clause.indicator
-            if not isinstance(indicator, AvailabilityIndicator) or clause.service in probed:
+            if not isinstance(clause.indicator, AvailabilityIndicator) or clause.service in probed:
                 continue
-            at = instants.setdefault(clause.service, set())
-            at.update(range(window.from_us, window.to_us, _DAY_US))
-            at.update(us for pair in downtime.get(clause.service, ()) for us in pair)
-            if indicator.method is AvailabilityMethod.MEAN_OF_SLICES and indicator.slice_seconds:
-                for begin, end in _parts(version, case.timezone):
-                    at.update(range(begin, end, indicator.slice_seconds * 1_000_000))
-                # Where a slice begins in time left out, what remains of it was watched too.
-                at.update(_ends_of_time_left_out(case, clause.service))
-    for service, at in instants.items():
+            at = set(_watched(case, version, clause.service, clause.indicator, window))
+            for name, _ in _monitors(version, clause.service):
+                ends_of_outages = {us for pair in downtime.get(name, ()) for us in pair}
+                instants.setdefault(name, set()).update(at | ends_of_outages)
+    for name, at in instants.items():
         for at_us in at:
             if window.from_us <= at_us < window.to_us:
-                is_down = any(begin <= at_us < end for begin, end in downtime.get(service, ()))
-                yield service, at_us, not is_down
+                is_down = any(begin <= at_us < end for begin, end in downtime.get(name, ()))
+                yield name, at_us, not is_down
+
+
+def _watched(
+    case: PlantedCase,
+    version: ResolvedVersion,
+    service: str,
+    indicator: AvailabilityIndicator,
+    window: Window,
+) -> Iterator[int]:
+    """Yield the instants of samples from which a clause knows the state of a service at every instant."""
+    begins = set(range(window.from_us, window.to_us, _DAY_US))
+    if indicator.method is AvailabilityMethod.MEAN_OF_SLICES and indicator.slice_seconds:
+        for begin, end in _parts(version, case.timezone):
+            begins.update(range(begin, end, indicator.slice_seconds * 1_000_000))
+        # Where a slice begins in time left out, what remains of it was watched too.
+        begins.update(_ends_of_time_left_out(case, service))
+    # Where fewer samples say nothing, there are enough of them.
+    for at_us in begins:
+        yield from range(at_us, at_us + (indicator.minimum_volume or 1))
 
 
 def _ends_of_time_left_out(case: PlantedCase, service: str) -> Iterator[int]:

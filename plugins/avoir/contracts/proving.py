@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from avoir.contracts.instants import instant_of
-from avoir.contracts.model import STEPS, Clause, Expectation, Unit
+from avoir.contracts.instants import instant_of, instant_us
+from avoir.contracts.model import MEASURES, SECONDS_PER_UNIT, STEPS, Clause, Expectation
 from avoir.contracts.planting import RAW_COLUMNS, PlantedCase, plant
 from avoir.contracts.reading import ContractFile
 from avoir.contracts.scratch import Scratch
-
-_SECONDS_PER_UNIT = {Unit.MINUTES: 60, Unit.HOURS: 3600}
 
 COLUMN_OF_STEP = {
     "formula": "formula_amount",
@@ -79,7 +78,7 @@ class Proof:
     def first_difference(self) -> Comparison | None:
         """The earliest step that differs; those after it may only follow."""
         wrong = [one for one in self.comparisons if not one.agrees]
-        order = ("business_seconds", "outcome", "measured", "lines", *STEPS)
+        order = (*MEASURES, "lines", *STEPS)
         return min(wrong, key=lambda one: order.index(one.name), default=None)
 
 
@@ -114,8 +113,8 @@ _RESULTS = {
         order by month_date, clause_id collate "C", line_kind, origin_month_date, subject_name collate "C"
     """,
     "clocks": """
-        select contract_id, clause_id, aggregation, ticket_number as subject_name, outcome, business_us,
-            business_us / 1000000.0 as measured_value
+        select contract_id, clause_id, aggregation, ticket_number as subject_name, cycle_no, outcome, due_us,
+            business_us, business_us / 1000000.0 as measured_value
         from {p}facts.fct_ticket_clocks
     """,
     "milestones": """
@@ -168,7 +167,8 @@ def compare(case: PlantedCase, outcome: CaseOutcome) -> tuple[Comparison, ...]:
 
 
 def _selection(row: Expectation) -> str:
-    parts = (row.clause, row.ticket, row.release, row.month)
+    cycle = f"cycle {row.cycle}" if row.cycle is not None else None
+    parts = (row.clause, row.ticket, cycle, row.release, row.month)
     return " ".join(part for part in parts if part) or "all lines"
 
 
@@ -184,6 +184,9 @@ def _held_against(case: PlantedCase, row: Expectation, name: str, outcome: CaseO
     facts = _facts(row, outcome)
     if name == "outcome":
         return str(expected), " and ".join(sorted({str(one["outcome"]) for one in facts})) or "nothing"
+    if name == "due":
+        dues = {_local(case, one["due_us"]) for one in facts}
+        return _local(case, instant_us(expected, case.timezone)), " and ".join(sorted(dues)) or "nothing"
     if name == "business_seconds":
         seconds = {one["measured_value"] for one in facts}
         return _digits(expected, None), " and ".join(
@@ -210,7 +213,12 @@ def _facts(row: Expectation, outcome: CaseOutcome) -> list[Mapping[str, Any]]:
     if row.ticket is not None or row.release is not None:
         named = outcome.clocks if row.ticket is not None else outcome.milestones
         subject = row.ticket or row.release
-        return [one for one in named if (one["clause_id"], one["subject_name"]) == (row.clause, subject)]
+        return [
+            one
+            for one in named
+            if (one["clause_id"], one["subject_name"]) == (row.clause, subject)
+            and (row.cycle is None or one["cycle_no"] == row.cycle)
+        ]
     month = date.fromisoformat(f"{row.month}-01")
     return [one for one in outcome.months if (one["clause_id"], one["month_date"]) == (row.clause, month)]
 
@@ -235,7 +243,14 @@ def _clause(case: PlantedCase, row: Expectation) -> Clause | None:
 def _in_unit(value: Decimal | None, clause: Clause | None) -> Decimal | None:
     if value is None or clause is None:
         return value
-    return value / _SECONDS_PER_UNIT.get(clause.objective.unit, 1)
+    return value / SECONDS_PER_UNIT.get(clause.objective.unit, 1)
+
+
+def _local(case: PlantedCase, us: int | None) -> str:
+    """Write an instant in the contract's zone, with its offset: a local time may exist twice."""
+    if us is None:
+        return "never"
+    return instant_of(us).astimezone(ZoneInfo(case.timezone)).isoformat(sep=" ")
 
 
 def _digits(value: Decimal | None, like: Decimal | None) -> str:

@@ -19,6 +19,7 @@ from avoir.contracts.model import (
     Exemption,
     Governance,
     Indexation,
+    KeyKind,
     NonCumulation,
     Procedure,
     Service,
@@ -141,6 +142,12 @@ class ResolvedVersion:
         canonical = json.dumps(self.content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         digest = hashlib.sha256(canonical.encode()).hexdigest()
         return f"{self.contract.contract}:{self.version_no}:{digest[:8]}"
+
+    def monitors(self, service_id: str) -> tuple[SourceKey, ...]:
+        """The keys of the monitors that watch a service."""
+        claimed = self.keys.get(service_id)
+        keys = self.services[service_id].keys if claimed is None else [claim.key for claim in claimed]
+        return tuple(key for key in keys if key.kind is KeyKind.MONITOR)
 
     def overlaps(self, other: ResolvedVersion) -> bool:
         """Whether both hold on some date."""
