@@ -113,11 +113,11 @@ def length_us(intervals: Iterable[Interval]) -> int:
     return sum(end - start for start, end in intervals)
 
 
-# --- Calendars --------------------------------------------------------------------------------------------
+# --- Calendars ----------------------------------------------------------------------------------------------
 
 
 class BusinessTime:
-    """The open hours of one calendar, laid out month by month of its zone when they are asked for."""
+    """The open hours of one calendar, laid out by months of UTC when they are asked for."""
 
     def __init__(self, calendar: Calendar) -> None:
         self._calendar = calendar
@@ -132,29 +132,71 @@ class BusinessTime:
         if self._calendar.always:
             return max(0, end_us - start_us)
         total = 0
-        month = month_of(local_date(start_us, self._zone))
-        while (opens := midnight_us(month, self._zone)) < end_us:
+        month = month_of(local_date(start_us, "UTC"))
+        while (opens := midnight_us(month, "UTC")) < end_us:
             pieces, whole = self._of_month(month)
             month = month_after(month)
-            if start_us <= opens and midnight_us(month, self._zone) <= end_us:
+            if start_us <= opens and midnight_us(month, "UTC") <= end_us:
                 total += whole
             else:
                 total += length_us(clipped(pieces, (start_us, end_us)))
         return total
 
+    def open_in(self, start_us: int, end_us: int) -> list[Interval]:
+        """Return the stretches of ``[start, end)`` in which the calendar is open; pieces may meet."""
+        if self._calendar.always:
+            return [(start_us, end_us)] if start_us < end_us else []
+        pieces: list[Interval] = []
+        month = month_of(local_date(start_us, "UTC"))
+        while midnight_us(month, "UTC") < end_us:
+            pieces += clipped(self._of_month(month)[0], (start_us, end_us))
+            month = month_after(month)
+        return pieces
+
+    def of(self, intervals: Iterable[Interval]) -> int:
+        """Return the business microseconds of a union."""
+        return sum(self.between(start, end) for start, end in intervals)
+
+    def instant_after(self, start_us: int, open_us: int) -> int:
+        """Return the earliest instant, from ``start`` on, at which so much business time has passed.
+
+        Where the last of it ends a day's hours it is their end, not the next opening.
+        """
+        if self._calendar.always or open_us <= 0:
+            return start_us + max(0, open_us)
+        left, month = open_us, month_of(local_date(start_us, "UTC"))
+        while True:
+            for opens, closes in self._of_month(month)[0]:
+                opened = max(opens, start_us)
+                if opened < closes and left <= closes - opened:
+                    return opened + left
+                left -= max(0, closes - opened)
+            month = month_after(month)
+
     def opens_on(self, day: date) -> bool:
-        """Whether there is any business time on a date of the calendar's zone."""
-        return self._calendar.always or bool(self._of_day(day))
+        """Whether there is any business time on a date of the calendar's zone; never on one it skipped."""
+        utc_us = (day - EPOCH.date()).days * DAY_US
+        stretches = _offsets(self._zone, utc_us - DAY_US, utc_us + 2 * DAY_US)
+        return any(self._of_day(day, stretch) for stretch in stretches)
 
     def _of_month(self, month: date) -> tuple[list[Interval], int]:
         if month not in self._months:
-            days = (month_after(month) - month).days
-            pieces = united(p for n in range(days) for p in self._of_day(month + timedelta(days=n)))
-            self._months[month] = (pieces, length_us(pieces))
+            pieces: list[Interval] = []
+            bounds = midnight_us(month, "UTC"), midnight_us(month_after(month), "UTC")
+            for stretch in _offsets(self._zone, *bounds):
+                start, end, offset = stretch
+                day = local_date(start + offset, "UTC")
+                while day <= local_date(end - 1 + offset, "UTC"):
+                    pieces += self._of_day(day, stretch)
+                    day += timedelta(days=1)
+            joined = united(pieces)
+            self._months[month] = (joined, length_us(joined))
         return self._months[month]
 
     def _hours_on(self, day: date) -> tuple[tuple[int, int], ...]:
         """Minutes of the wall clock: half days before closed days, these before holidays and weekdays."""
+        if self._calendar.always:
+            return ((0, 1_440),)
         if day in self._calendar.half_days:
             openings = self._calendar.half_days[day]
         elif day in self._closed or day in self._holidays or self._calendar.weekly is None:
@@ -163,32 +205,40 @@ class BusinessTime:
             openings = self._calendar.weekly.of_weekday(day.weekday())
         return tuple((opening.opens_minute, opening.closes_minute) for opening in openings)
 
-    def _of_day(self, day: date) -> list[Interval]:
-        hours = self._hours_on(day)
-        pieces: list[Interval] = []
-        for start, end, offset in _offsets_on(day, self._zone) if hours else ():
-            wall_midnight = (day - EPOCH.date()).days * DAY_US - offset
-            for opens, closes in hours:
-                piece = (wall_midnight + opens * 60 * SECOND_US, wall_midnight + closes * 60 * SECOND_US)
-                pieces += clipped([piece], (start, end))
-        return united(pieces)
+    def _of_day(self, day: date, stretch: tuple[int, int, int]) -> list[Interval]:
+        """Return when the wall clock reads the hours of a date, within a stretch of one offset."""
+        start, end, offset = stretch
+        wall_midnight = (day - EPOCH.date()).days * DAY_US - offset
+        hours = [
+            (wall_midnight + opens * 60 * SECOND_US, wall_midnight + closes * 60 * SECOND_US)
+            for opens, closes in self._hours_on(day)
+        ]
+        return clipped(hours, (start, end))
 
 
 @cache
-def _offsets_on(day: date, zone: str) -> tuple[tuple[int, int, int], ...]:
-    """Return the stretches of a local date by their offset from UTC, all in microseconds."""
-    start, end = midnight_us(day, zone), midnight_us(day + timedelta(days=1), zone)
-    before, after = _offset_us(start, zone), _offset_us(end - SECOND_US, zone)
-    if before == after:
-        return ((start, end, before),)
-    low, high = start // SECOND_US, end // SECOND_US - 1  # Clocks change on whole seconds.
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if _offset_us(middle * SECOND_US, zone) == before else (low, middle)
-    return ((start, high * SECOND_US, before), (high * SECOND_US, end, after))
+def _offsets(zone: str, start_us: int, end_us: int) -> tuple[tuple[int, int, int], ...]:
+    """Return the stretches of ``[start, end)`` by offset from UTC: start, end, offset in microseconds."""
+    stretches: list[tuple[int, int, int]] = []
+    since, offset = start_us, offset_us(start_us, zone)
+    for at in range(start_us, end_us, _APART_US):
+        following = min(at + _APART_US, end_us - SECOND_US)
+        if offset_us(following, zone) != offset:
+            low, high = at // SECOND_US, following // SECOND_US  # Clocks change on whole seconds.
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (middle, high) if offset_us(middle * SECOND_US, zone) == offset else (low, middle)
+            stretches.append((since, high * SECOND_US, offset))
+            since, offset = high * SECOND_US, offset_us(high * SECOND_US, zone)
+    return (*stretches, (since, end_us, offset))
 
 
-def _offset_us(at_us: int, zone: str) -> int:
+_APART_US = DAY_US // 4
+"""No zone has changed its clocks twice within six hours."""
+
+
+def offset_us(at_us: int, zone: str) -> int:
+    """Return how far the wall clock of a zone is ahead of UTC at an instant, in microseconds."""
     offset = (EPOCH + at_us * MICROSECOND).astimezone(ZoneInfo(zone)).utcoffset()
     return (offset or timedelta(0)) // MICROSECOND
 
