@@ -132,6 +132,12 @@ def _line_of(clause: Clause, on: CountedOn) -> _Line:
     step = Decimal(1).scaleb(-rounding.digits) if rounding else None
     if measure_of(clause).is_whole:
         step = Decimal(1)
+    if objective.by_priority:
+        # What breaks the strictest target has a price; excesses over several targets share no grid.
+        levels = [value, *objective.by_priority.values()]
+        value = min(levels)
+        if on is CountedOn.EXCESS and step is not None and any((one - value) % step for one in levels):
+            step = None
     zero: Cut = (Decimal(0), 0)
     if operator in AT_LEAST:
         # The measure falls short of the objective; the excess is what it lies below.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
@@ -10,7 +10,10 @@ from avoir.contracts.findings import Finding, warning, written
 from avoir.contracts.model import (
     Aggregation,
     AvailabilityIndicator,
+    Base,
     Clause,
+    ClockCondition,
+    ClockIndicator,
     CountedOn,
     EarnBack,
     Linear,
@@ -18,6 +21,7 @@ from avoir.contracts.model import (
     Operator,
     Part,
     Proportional,
+    ReportingPeriod,
     RoundingMode,
     Unit,
     ValueTimesDelay,
@@ -63,10 +67,21 @@ def is_monthly(clause: Clause) -> bool:
     return clause.indicator.kind == "availability" or clause.objective.aggregation is not Aggregation.EACH
 
 
+def is_quarterly(clause: Clause) -> bool:
+    """Whether the clause is judged by the quarter."""
+    indicator = clause.indicator
+    return isinstance(indicator, AvailabilityIndicator) and indicator.period is ReportingPeriod.QUARTER
+
+
 def judge_clause(clause: Clause, at: Path) -> Iterator[Finding]:
     """Yield what is wrong within a clause; bands have rules of their own."""
+    if isinstance(clause.indicator, ClockIndicator):
+        yield from _judge_conditions(clause.indicator, (*at, "indicator"))
     yield from _judge_objective(clause, (*at, "objective"))
+    yield from _judge_priorities(clause, at)
     yield from _judge_counting(clause, (*at, "penalty"))
+    if is_quarterly(clause):
+        yield from _judge_quarter(clause, (*at, "penalty"))
     if clause.penalty.earn_back is not None:
         yield from _judge_earn_back(clause, clause.penalty.earn_back, (*at, "penalty", "earn_back"))
     if isinstance(clause.indicator, AvailabilityIndicator) and clause.indicator.maintenance is not None:
@@ -100,6 +115,73 @@ def judge_amounts(part: Part, minor_units: int, at: Path) -> Iterator[Finding]:
             yield Finding(path, message, f"write an amount with at most {minor_units} digits after the point")
 
 
+# --- Clocks -----------------------------------------------------------------------------------------------
+
+
+def _judge_conditions(indicator: ClockIndicator, at: Path) -> Iterator[Finding]:
+    """Yield conditions that can never do what they are there for."""
+    if indicator.resume and not indicator.pause:
+        mend = "add `pause: [{field: …}]`, or remove resume"
+        yield Finding((*at, "resume"), "nothing pauses the clock, so nothing resumes it", mend)
+    for position, condition in enumerate(indicator.reopen.on if indicator.reopen else ()):
+        if any(_covers(stop, condition) for stop in indicator.stop):
+            message = f"{_told(condition)} stops the clock too, and what does both stops it: it never reopens"
+            path: Path = (*at, "reopen", "on", position)
+            yield warning(path, message, "remove the condition here, or in stop")
+    for position, condition in enumerate(indicator.resume):
+        if any(_covers(pause, condition) for pause in indicator.pause):
+            message = (
+                f"{_told(condition)} pauses the clock too, and what does both pauses it: it never resumes"
+            )
+            yield warning((*at, "resume", position), message, "remove the condition here, or in pause")
+
+
+def _covers(one: ClockCondition, other: ClockCondition) -> bool:
+    """Whether every event that matches the other condition matches this one."""
+    return one.field is other.field and one.value in {None, other.value}
+
+
+def _told(condition: ClockCondition) -> str:
+    return f"{condition.field} {condition.value}" if condition.value is not None else str(condition.field)
+
+
+def _judge_priorities(clause: Clause, at: Path) -> Iterator[Finding]:
+    """Yield targets by priority where no single clock is held against them, or without what a change does."""
+    objective, indicator = clause.objective, clause.indicator
+    stated: dict[Path, Mapping[str, Decimal]] = {(*at, "objective", "by_priority"): objective.by_priority}
+    if objective.target is not None:
+        stated[*at, "objective", "target", "by_priority"] = objective.target.by_priority
+    is_ratio = objective.aggregation is Aggregation.RATIO
+    for path, by_priority in stated.items():
+        if not by_priority:
+            continue
+        in_target = "target" in path[len(at) :]
+        if not isinstance(indicator, ClockIndicator):
+            message = f"priorities belong to tickets: {measure_of(clause).noun} has none"
+            yield Finding(path, message, "remove by_priority")
+        elif is_ratio and not in_target:
+            message = "the value of a ratio is a percentage of all events, whatever their priority"
+            yield Finding(path, message, "move by_priority into target")
+        elif not is_ratio and objective.aggregation is not Aggregation.EACH:
+            message = f"the {objective.aggregation} of the month is one figure for all priorities"
+            yield Finding(path, message, "remove by_priority, or write a clause for each priority")
+        else:
+            if indicator.priority_change is None:
+                message = "targets differ by priority, but not what happens when the priority changes"
+                mend = "add `priority_change: keep`, restart or retroactive to the indicator"
+                yield Finding(path, message, mend)
+            for priority, value in by_priority.items():
+                if value == 0:
+                    message = f"no clock can stop within no time, as priority {priority} must"
+                    yield warning((*path, priority), message, "write the time that the contract allows")
+    changing = isinstance(indicator, ClockIndicator) and indicator.priority_change is not None
+    if changing and not any(stated.values()):
+        where = "the target" if is_ratio else "the objective"
+        message = "a change of priority changes nothing: one target holds for all"
+        mend = f'remove it, or add `by_priority: {{"1": …}}` to {where}'
+        yield Finding((*at, "indicator", "priority_change"), message, mend)
+
+
 # --- Objectives -------------------------------------------------------------------------------------------
 
 
@@ -128,7 +210,8 @@ def _judge_objective(clause: Clause, at: Path) -> Iterator[Finding]:
         told = list(_judge_level(clause, measure, (*at, "value")))
         yield from told
         if not told and objective.rounding_before_banding is not None:
-            yield from _judge_rounding(objective, at)
+            for value, path in levels_of(objective, at):
+                yield from _judge_rounding(objective, value, path)
 
 
 def _one_of(units: tuple[Unit, ...]) -> str:
@@ -176,11 +259,17 @@ def _judge_level(clause: Clause, measure: Measure, path: Path) -> Iterator[Findi
         yield Finding(path, f"delays are counted in whole days, not {value}", "write a whole number of days")
 
 
-def _judge_rounding(objective: Objective, at: Path) -> Iterator[Finding]:
-    """Yield what rounding makes of the promise, where that is another one than the text's."""
-    rounding, value, operator = objective.rounding_before_banding, objective.value, objective.operator
+def levels_of(objective: Objective, at: Path) -> Iterator[tuple[Decimal, Path]]:
+    """Yield every level that a measure may be held against, and where the objective states it."""
+    yield objective.value, (*at, "value")
+    for priority, value in objective.by_priority.items():
+        yield value, (*at, "by_priority", priority)
+
+
+def _judge_rounding(objective: Objective, value: Decimal, path: Path) -> Iterator[Finding]:
+    """Yield what rounding makes of a promise, where that is another one than the text's."""
+    rounding, operator = objective.rounding_before_banding, objective.operator
     assert rounding is not None  # the caller's branch
-    path: Path = (*at, "value")
     step = Decimal(1).scaleb(-rounding.digits)
     kept = _kept_level(value, operator, step)
     exact = _digits_of(value)
@@ -238,6 +327,29 @@ def _judge_counting(clause: Clause, at: Path) -> Iterator[Finding]:
         elif penalty.on is CountedOn.VALUE and measure.operators == AT_LEAST:
             message = f"on: value counts {measure.noun} itself: the better it is, the higher the price"
             yield warning((*at, "on"), message, "write on: excess, to count what lies below the objective")
+
+
+def _judge_quarter(clause: Clause, at: Path) -> Iterator[Finding]:
+    """Yield prices of a quarter that look at single months."""
+    penalty = clause.penalty
+    base: Base | None = getattr(penalty, "base", None)
+    mend = "write base: order_amount, or stated with base_amount, or a formula with amounts"
+    if base not in {None, Base.ORDER_AMOUNT, Base.STATED}:
+        message = f"the clause is judged by the quarter, and {base} is that of a month"
+        yield Finding((*at, "base"), message, mend)
+    cap = penalty.event_cap
+    if cap is not None and cap.pct_of_base is not None and base is None:
+        message = "the clause is judged by the quarter, and the base of its event_cap is a month's invoice"
+        yield Finding((*at, "event_cap", "pct_of_base"), message, "write amount instead")
+    if penalty.earn_back is not None:
+        message = "a level is held month by month, and a quarter has a measure in one month of three alone"
+        yield Finding((*at, "earn_back"), message, "remove earn_back, or write period: month")
+    if penalty.repeat is not None:
+        message = (
+            "repeat counts failing months in a row, and between two quarters lie months without a verdict: "
+            "every run ends at once"
+        )
+        yield Finding((*at, "repeat"), message, "remove repeat, or write period: month")
 
 
 def _judge_earn_back(clause: Clause, earn_back: EarnBack, at: Path) -> Iterator[Finding]:

@@ -1,4 +1,7 @@
-"""Keys of sources: claimed once, there where a clause needs one, and not held by two contracts at a time."""
+"""Keys of sources: claimed once, there where a clause needs one, and not held by two contracts at a time.
+
+A team alone may work for several services, and contracts, of one vendor.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ from dataclasses import dataclass
 
 from avoir.contracts.cap_rules import charges_points
 from avoir.contracts.findings import BrokenParts, Finding
-from avoir.contracts.model import Base, Clause, FixedFee, KeyKind, Service
-from avoir.contracts.resolving import Path, ResolvedVersion
+from avoir.contracts.model import AvailabilityIndicator, Base, Clause, FixedFee, KeyKind, Service
+from avoir.contracts.resolving import ClaimedKey, Path, ResolvedVersion
 
 _KEY_OF_INDICATOR = {
     "clock": KeyKind.TICKET,
@@ -20,7 +23,7 @@ _INVOICE_KINDS = frozenset({KeyKind.INVOICE_LINE, KeyKind.INVOICE_SELLER})
 
 def judge_keys(version: ResolvedVersion, broken: BrokenParts) -> Iterator[Finding]:
     """Yield keys that are claimed twice within a version, and clauses that no key of a source feeds."""
-    claimed: dict[tuple[str, str, str], str] = {}
+    claimed: dict[tuple[str, ...], str] = {}
     for service_id, keys in version.keys.items():
         if not keys and not any(section == "mapping" and part == service_id for section, part in broken):
             yield Finding(
@@ -29,7 +32,9 @@ def judge_keys(version: ResolvedVersion, broken: BrokenParts) -> Iterator[Findin
                 "add keys: [{source: …, kind: …, value: …}] or keys_from",
             )
         for claim in keys:
-            key = (claim.key.source, str(claim.key.kind), claim.key.value)
+            key: tuple[str, ...] = (claim.key.source, str(claim.key.kind), claim.key.value)
+            if claim.key.kind.is_shared:
+                key = (*key, service_id)
             if key in claimed:
                 other = claimed[key]
                 also = "twice" if other == service_id else f"and by the service {other}"
@@ -59,6 +64,7 @@ def _judge_sources(
             f"the service {service.id} has no {needed} key, so nothing can be measured",
             f"add a key {{source: …, kind: {needed}, value: …}} to the service {service.id}",
         )
+    yield from _judge_quorum(clause, version, at)
     penalty, points = clause.penalty, version.terms.service_points
     base: Base | None = getattr(penalty, "base", None)
     bases: list[tuple[Base | None, Path]] = [(base, (*at, "penalty", "base"))]
@@ -72,6 +78,20 @@ def _judge_sources(
     found = [finding for one, path in bases for finding in _judge_base(one, path, service, version, broken)]
     # One key mends all places that miss it.
     yield from {finding.message: finding for finding in reversed(found)}.values()
+
+
+def _judge_quorum(clause: Clause, version: ResolvedVersion, at: Path) -> Iterator[Finding]:
+    """Yield quorums that the monitors of a service can never make."""
+    if not isinstance(clause.indicator, AvailabilityIndicator):
+        return
+    quorum, count = clause.indicator.quorum, len(version.monitors(clause.service))
+    if 0 < count < quorum:
+        monitors = "1 monitor" if count == 1 else f"{count} monitors"
+        yield Finding(
+            (*at, "indicator", "quorum"),
+            f"{quorum} monitors must be down, but the service {clause.service} has {monitors}",
+            f"write at most {count}, or add monitor keys to the service {clause.service}",
+        )
 
 
 def _judge_shared_bases(version: ResolvedVersion, broken: BrokenParts) -> Iterator[Finding]:
@@ -121,6 +141,7 @@ class KeyHolder:
     """A service that holds a key for some time: one of a file, or one that is already in the warehouse."""
 
     contract_id: str
+    vendor_id: str
     service_id: str
     period: tuple[str, str]
     place: str
@@ -136,36 +157,41 @@ def clashing_keys(
         files: the versions of each file.
         held: keys held by contracts outside of the files, with ISO dates as periods.
     """
-    claims: dict[tuple[str, str, str], list[tuple[str, ResolvedVersion, str, Path]]] = {}
+    claims: dict[tuple[str, str, str], list[tuple[str, ResolvedVersion, str, ClaimedKey]]] = {}
     for file, versions in files.items():
         for version in versions:
             for service_id, keys in version.keys.items():
                 for claim in keys:
                     key = (claim.key.source, str(claim.key.kind), claim.key.value)
-                    claims.setdefault(key, []).append((file, version, service_id, claim.path))
+                    claims.setdefault(key, []).append((file, version, service_id, claim))
     told: set[tuple[str, Path]] = set()
     for key, claimants in claims.items():
-        for file, version, service_id, path in claimants:
+        for file, version, service_id, claim in claimants:
+            here = version.contract
             others = [
-                (other_service, other.contract.contract, other_file)
+                (other_service, other.contract.contract, other.contract.vendor.id, other_file)
                 for other_file, other, other_service, _ in claimants
                 if other_file != file and other.overlaps(version)
             ] + [
-                (holder.service_id, holder.contract_id, holder.place)
+                (holder.service_id, holder.contract_id, holder.vendor_id, holder.place)
                 for holder in held.get(key, ())
-                if holder.contract_id != version.contract.contract
+                if holder.contract_id != here.contract
                 and holder.period[0] < version.valid_to.isoformat()
                 and version.valid_from.isoformat() < holder.period[1]
             ]
-            if others and (file, path) not in told:
-                told.add((file, path))
-                other_service, other_contract, place = others[0]
+            mend = "leave each key to one service, or end one of the contracts before the other starts"
+            if claim.key.kind.is_shared:
+                others = [other for other in others if other[2] != here.vendor.id]
+                mend = "leave each team to the services of one vendor"
+            if others and (file, claim.path) not in told:
+                told.add((file, claim.path))
+                other_service, other_contract, _, place = others[0]
                 yield (
                     file,
                     Finding(
-                        path,
+                        claim.path,
                         f"the {key[1]} key {key[2]!r} of {key[0]} belongs to {service_id} here and to "
                         f"{other_service} of the contract {other_contract} ({place}) on the same days",
-                        "leave each key to one service, or end one of the contracts before the other starts",
+                        mend,
                     ),
                 )

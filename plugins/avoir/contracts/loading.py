@@ -208,17 +208,17 @@ def _held_keys(
     held: dict[tuple[str, str, str], list[KeyHolder]] = {}
     rows = connection.execute(
         """
-        select source_name, key_kind, key_value, contract_id, service_id, valid_from::text, valid_to::text,
-        file_path from reference.service_keys
+        select source_name, key_kind, key_value, contract_id, vendor_id, service_id, valid_from::text,
+        valid_to::text, file_path from reference.service_keys
         join reference.contract_versions using (contract_version_id)
         where superseded_at is null and contract_id = any(%s)
         order by contract_version_id, service_id, source_name, key_kind, key_value
         """,
         (sorted(contracts),),
     )
-    for source, kind, value, contract_id, service_id, valid_from, valid_to, file_path in rows:
+    for source, kind, value, contract_id, vendor_id, service_id, valid_from, valid_to, file_path in rows:
         place = f"{file_path}, as last loaded"
-        holder = KeyHolder(contract_id, service_id, (valid_from, valid_to), place)
+        holder = KeyHolder(contract_id, vendor_id, service_id, (valid_from, valid_to), place)
         held.setdefault((source, kind, value), []).append(holder)
     return held
 

@@ -18,7 +18,15 @@ from avoir.contracts.mapping import MappingError, keys_of
 from avoir.contracts.model import Contract, TermName
 from avoir.contracts.problems import Problem, choose_among, in_reading_order, nearest
 from avoir.contracts.resolving import SECTIONS, ClaimedKey, Inherited, Path, ResolvedVersion, inherit
-from avoir.contracts.rules import BrokenParts, Finding, KeyHolder, clashing_keys, judge_keys, judge_versions
+from avoir.contracts.rules import (
+    BrokenParts,
+    Finding,
+    KeyHolder,
+    clashing_keys,
+    judge_file_sections,
+    judge_keys,
+    judge_versions,
+)
 
 SOURCES_FILE = "sources.yml"
 _SUFFIXES = (".yml", ".yaml")
@@ -135,6 +143,7 @@ def _resolved(
     inherited = inherit(contract)
     findings = list(judge_versions(contract, inherited, broken))
     versions: list[ResolvedVersion] = []
+    unread = broken
     for stage in inherited:
         keys, unmapped, more = _expand_keys(stage, root)
         findings += more
@@ -152,7 +161,9 @@ def _resolved(
             terms=stage.terms,
         )
         findings += judge_keys(version, broken | unmapped)
+        unread |= unmapped
         versions.append(version)
+    findings += judge_file_sections(contract, inherited, versions, unread)
     return tuple(versions), findings
 
 

@@ -439,9 +439,14 @@ def _clock_rows(version_id: str, clause: Clause) -> list[Row]:
         ("reset", indicator.reset),
         ("reopen", indicator.reopen.on if indicator.reopen else ()),
     )
-    return [
-        (version_id, clause.id, role, str(c.field), c.value) for role, conditions in roles for c in conditions
-    ]
+    # A condition that stands twice in one list is one condition.
+    return list(
+        dict.fromkeys(
+            (version_id, clause.id, role, str(c.field), c.value)
+            for role, conditions in roles
+            for c in conditions
+        )
+    )
 
 
 def _target_rows(version_id: str, clause: Clause) -> list[Row]:

@@ -26,6 +26,7 @@ __all__ = [
     "Finding",
     "KeyHolder",
     "clashing_keys",
+    "judge_file_sections",
     "judge_keys",
     "judge_versions",
     "parts_of",
@@ -46,7 +47,7 @@ _LAID_OUT_DAYS = timedelta(days=800)
 def judge_versions(
     contract: Contract, inherited: Sequence[Inherited], broken: BrokenParts
 ) -> Iterator[Finding]:
-    """Yield what is wrong within and between the versions before their keys are known, then in the tests."""
+    """Yield what is wrong within and between the versions before their keys are known."""
     yield from _judge_dates(contract, inherited)
     for number, version in enumerate(contract.versions):
         at: Path = ("versions", number)
@@ -70,7 +71,6 @@ def judge_versions(
         for calendar_id, calendar in stage.calendars.items():
             yield from _judge_layout(calendar, stage, stage.paths["calendars", calendar_id])
     yield from idle_caps(inherited)
-    yield from judge_file_sections(contract, inherited, broken)
 
 
 def _judge_removals(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from avoir.contracts.cap_rules import charges_points
+from avoir.contracts.clause_rules import is_quarterly
 from avoir.contracts.findings import BrokenParts, Finding, warning
 from avoir.contracts.model import Base, Governance
 from avoir.contracts.problems import choose_among
@@ -91,6 +92,13 @@ def _judge_points(stage: Inherited, broken: BrokenParts) -> Iterator[Finding]:
                 (*stage.paths["clauses", clause.id], "penalty", "formula"),
                 f"version {number} does not say what a service point is worth",
                 'add `service_points: {point_amount: "…"}` to the version',
+            )
+    if points is not None and points.base not in {None, Base.ORDER_AMOUNT}:
+        for clause in filter(is_quarterly, charging):
+            yield Finding(
+                (*stage.paths["clauses", clause.id], "penalty", "formula"),
+                f"the clause is judged by the quarter, and a point is worth a part of {points.base}",
+                "write point_amount in service_points, or base: order_amount, or another formula here",
             )
     if points is not None and not charging and not any(section == "clauses" for section, _ in broken):
         message = f"no clause of version {number} charges service points"

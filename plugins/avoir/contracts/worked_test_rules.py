@@ -14,11 +14,15 @@ from avoir.contracts.findings import BrokenParts, Finding, warning
 from avoir.contracts.instants import InstantError, instant_us
 from avoir.contracts.model import (
     STEPS,
+    Aggregation,
     AvailabilityIndicator,
     Clause,
+    ClockIndicator,
     Contract,
+    DowntimeOfTest,
     ExcludedStretch,
     Expectation,
+    ProbesOfTest,
     ReleaseOfTest,
     StretchOfTest,
     TermName,
@@ -27,10 +31,11 @@ from avoir.contracts.model import (
 )
 from avoir.contracts.planting import Window, window_of
 from avoir.contracts.problems import choose_among
-from avoir.contracts.resolving import Inherited, Path
+from avoir.contracts.resolving import Inherited, Path, ResolvedVersion
 
 MAX_TEST_MONTHS = 120
 MAX_TEST_SAMPLES = 1_000_000
+SECONDS_PER_DAY = 86_400
 
 _SUBJECT_OF_KIND = {"clock": "ticket", "milestone": "release"}
 
@@ -44,6 +49,8 @@ class _Terms:
     services: Sequence[str]
     grounds: Sequence[str]
     indices: Sequence[str]
+    monitors: Mapping[str, Sequence[str]]
+    """Values of the monitor keys of each service, one for each monitor."""
     broken: BrokenParts
 
     def unknown(self, section: str, name: str, path: Path) -> Iterator[Finding]:
@@ -81,6 +88,25 @@ class _Terms:
             mend = f"write {' or '.join(fitting)}" if fitting else f"add a clause with the indicator {wanted}"
             yield Finding(path, message, mend)
 
+    def sampled(self, service: str) -> Clause | None:
+        """A clause on a service that counts samples, not time, if there is one."""
+        return next(
+            (
+                clause
+                for versions in self.clauses.values()
+                for clause in versions
+                if clause.service == service
+                and isinstance(clause.indicator, AvailabilityIndicator)
+                and clause.indicator.method.counts_samples
+            ),
+            None,
+        )
+
+    def named(self, one: DowntimeOfTest | ProbesOfTest) -> int:
+        """How many monitors a stretch of a test is about."""
+        values = self.monitors.get(one.service, ())
+        return len(values) if one.monitor is None else values.count(one.monitor)
+
     def instant(self, text: str, path: Path, found: list[Finding]) -> int | None:
         """Return the instant of a text, or None with what is wrong with it in ``found``."""
         try:
@@ -103,9 +129,19 @@ class _Terms:
 
 
 def judge_file_sections(
-    contract: Contract, inherited: Sequence[Inherited], broken: BrokenParts
+    contract: Contract,
+    inherited: Sequence[Inherited],
+    versions: Sequence[ResolvedVersion],
+    broken: BrokenParts,
 ) -> Iterator[Finding]:
-    """Yield what is wrong in the sections that belong to the file, not to a version."""
+    """Yield what is wrong in the sections that belong to the file, not to a version.
+
+    Args:
+        contract: the file.
+        inherited: its versions with what they inherit.
+        versions: the same with their keys, of which tests name monitors.
+        broken: what could not be read, mapping files included.
+    """
     clauses: dict[str, list[Clause]] = {}
     for stage in inherited:
         for clause_id, clause in stage.clauses.items():
@@ -118,6 +154,7 @@ def judge_file_sections(
         indices=list(
             dict.fromkeys(stage.terms.indexation.index for stage in inherited if stage.terms.indexation)
         ),
+        monitors=_monitors(versions),
         broken=broken,
     )
     yield from _judge_index_values(contract, inherited, terms)
@@ -130,6 +167,16 @@ def judge_file_sections(
             yield Finding((*at, "name"), message, "give each test a name of its own")
         names.add(test.name)
         yield from _judge_test(test, inherited, terms, at)
+
+
+def _monitors(versions: Sequence[ResolvedVersion]) -> dict[str, list[str]]:
+    """Return the values of the monitor keys of each service, of all its versions together."""
+    keys: dict[str, dict[tuple[str, str], str]] = {}
+    for version in versions:
+        for service_id in version.services:
+            for key in version.monitors(service_id):
+                keys.setdefault(service_id, {})[key.source, key.value] = key.value
+    return {service_id: list(values.values()) for service_id, values in keys.items()}
 
 
 def _judge_index_values(
@@ -222,6 +269,23 @@ def _judge_inputs(test: WorkedTest, terms: _Terms, at: Path) -> Iterator[Finding
         found: list[Finding] = []
         terms.instant(planned.announced, (*at, "maintenance", number, "announced"), found)
         yield from found
+    for number, outage in enumerate(test.downtime):
+        if (clause := terms.sampled(outage.service)) is not None:
+            message = f"the clause {clause.id} counts samples of {outage.service}, and downtime states none"
+            path = (*at, "downtime", number, "service")
+            yield Finding(path, message, f"state probes of {outage.service} instead")
+    monitored: tuple[tuple[str, Sequence[DowntimeOfTest | ProbesOfTest]], ...] = (
+        ("downtime", test.downtime),
+        ("probes", test.probes),
+    )
+    for section, rows in monitored:
+        for number, row in enumerate(rows):
+            known = terms.monitors.get(row.service, ())
+            unread = ("mapping", row.service) in terms.broken or ("services", row.service) in terms.broken
+            if row.service in terms.services and not unread and not terms.named(row) and row.monitor:
+                message = f"the service {row.service} has no monitor {row.monitor}"
+                mend = choose_among(row.monitor, known) if known else "remove monitor"
+                yield Finding((*at, section, number, "monitor"), message, mend)
     down = {one.service for one in test.downtime}
     for number, probes in enumerate(test.probes):
         if probes.service in down:
@@ -316,20 +380,17 @@ def _sample_count(test: WorkedTest, inherited: Sequence[Inherited], window: Wind
     count = 0
     for probes in test.probes:
         ends = (instant_us(probes.from_, terms.timezone), instant_us(probes.to, terms.timezone))
-        count += (ends[1] - ends[0]) // (probes.every_seconds * 1_000_000)
+        count += (ends[1] - ends[0]) // (probes.every_seconds * 1_000_000) * terms.named(probes)
     probed = {probes.service for probes in test.probes}
-    slices: dict[str, int] = {}
+    most: dict[str, int] = {}
     for stage in inherited:
         for clause in stage.clauses.values():
             indicator = clause.indicator
-            if (
-                isinstance(indicator, AvailabilityIndicator)
-                and indicator.slice_seconds is not None
-                and clause.service not in probed
-            ):
-                shortest = min(indicator.slice_seconds, slices.get(clause.service, indicator.slice_seconds))
-                slices[clause.service] = shortest
-    return count + sum(seconds // shortest for shortest in slices.values())
+            if isinstance(indicator, AvailabilityIndicator) and clause.service not in probed:
+                instants = seconds // (indicator.slice_seconds or SECONDS_PER_DAY)
+                each = instants * (indicator.minimum_volume or 1)
+                most[clause.service] = max(each, most.get(clause.service, 0))
+    return count + sum(each * len(terms.monitors.get(service, ())) for service, each in most.items())
 
 
 def _judge_subject(name: str | None, noun: str, test: WorkedTest, at: Path) -> Iterator[Finding]:
@@ -351,6 +412,10 @@ def _judge_expectation(row: Expectation, test: WorkedTest, terms: _Terms, at: Pa
     if not versions:
         return
     kinds = {clause.indicator.kind for clause in versions}
+    found: list[Finding] = []
+    if row.due is not None:
+        terms.instant(row.due, (*at, "due"), found)
+    yield from found
     noun = "ticket" if row.ticket is not None else "release"
     fitting = "clock" if row.ticket is not None else "milestone"
     has_subject = row.ticket is not None or row.release is not None
@@ -360,11 +425,26 @@ def _judge_expectation(row: Expectation, test: WorkedTest, terms: _Terms, at: Pa
         yield Finding((*at, noun), f"the clause {row.clause} measures {kind}, not a {noun}", mend)
     elif has_subject:
         yield from _judge_own_subject(row, test, terms, noun, at)
+        yield from _judge_cycle(row, versions, at)
     elif (row.outcome is not None or row.measured is not None) and not any(map(is_monthly, versions)):
         name = "outcome" if row.outcome is not None else "measured"
         subject = _SUBJECT_OF_KIND[versions[0].indicator.kind]
         message = f"the clause {row.clause} is judged {subject} by {subject}: a month has no {name} of it"
         yield Finding((*at, name), message, f"add {subject}: …, or state lines and amounts of the month")
+
+
+def _judge_cycle(row: Expectation, versions: Sequence[Clause], at: Path) -> Iterator[Finding]:
+    """Yield cycles and due instants that no version of a clause can have."""
+    indicators = [clause.indicator for clause in versions if isinstance(clause.indicator, ClockIndicator)]
+    if row.cycle is not None and row.cycle > 1 and not any(one.has_cycles for one in indicators):
+        message = f"the clause {row.clause} makes no new cycle of a ticket: there is the first one alone"
+        mend = "remove cycle, or write reopen with policy: new_cycle or join_within in the clause"
+        yield Finding((*at, "cycle"), message, mend)
+    targeted = {Aggregation.EACH, Aggregation.RATIO}
+    if row.due is not None and not targeted & {clause.objective.aggregation for clause in versions}:
+        aggregation = versions[0].objective.aggregation
+        message = f"the clause {row.clause} has no target for one ticket, only the {aggregation} of the month"
+        yield Finding((*at, "due"), message, "remove due")
 
 
 def _judge_own_subject(

@@ -169,7 +169,15 @@ versions:
         fee: {{kind: invoice_lines}}
         keys:
           - {{source: acme_probes, kind: monitor, value: cloud}}
+          - {{source: acme_probes, kind: monitor, value: cloud-west}}
           - {{source: acme_invoices, kind: invoice_line, value: CLOUD}}
+          - {{source: acme_desk, kind: team, value: operations}}
+      - id: gateway
+        name: Gateway
+        fee: {{kind: invoice_lines}}
+        keys:
+          - {{source: acme_probes, kind: monitor, value: gateway}}
+          - {{source: acme_desk, kind: team, value: operations}}
       - id: projects
         name: Projects
         fee: {{kind: invoice_lines}}
@@ -250,7 +258,7 @@ versions:
             - {{at_least: 95, below: 99.0, rate_pct: 25}}
             - {{below: 95, rate_pct: 100}}
       - id: ERRORS
-        service: cloud
+        service: gateway
         indicator:
           kind: availability
           method: mean_of_slices
@@ -298,6 +306,69 @@ versions:
           units: started
           amount: "5.00"
           earn_back: {{months: 1}}
+      - id: INCIDENT
+        service: desk
+        indicator:
+          kind: clock
+          calendar: office
+          start: [{{field: created}}]
+          stop: [{{field: state, value: closed}}]
+          pause: [{{field: hold_reason, value: "1"}}]
+          resume: [{{field: public_comment_customer}}]
+          reset: [{{field: assignment_group, value: second line}}]
+          reopen: {{on: [{{field: state, value: open}}], policy: join_within, within: {{size: 8, unit: hours}}}}
+          priority_change: retroactive
+        objective:
+          operator: "<="
+          value: 24
+          unit: hours
+          by_priority: {{"1": 4, "2": 8}}
+        penalty: {{formula: fixed_per_event, amount: "20.00"}}
+      - id: URGENT
+        service: desk
+        indicator:
+          kind: clock
+          calendar: office
+          start: [{{field: created}}]
+          stop: [{{field: state, value: closed}}]
+          priority_change: keep
+        objective:
+          aggregation: ratio
+          operator: ">="
+          value: 90
+          unit: pct
+          target: {{value: 16, unit: hours, by_priority: {{"1": 2}}}}
+        penalty: {{formula: fixed_per_event, amount: "30.00"}}
+      - id: HOURS
+        service: cloud
+        indicator:
+          kind: availability
+          method: service_hours
+          calendar: office
+          unknown: down
+          probe_interval_seconds: 120
+          quorum: 2
+          minimum_downtime_seconds: 300
+          whole_minutes: true
+          denominator: total
+          period: quarter
+        objective: {{operator: ">=", value: 99.2, unit: pct}}
+        penalty: {{formula: fixed_per_event, amount: "500.00"}}
+      - id: DEPLOYED
+        service: cloud
+        indicator: {{kind: availability, method: deployed_minutes, unknown: down, probe_interval_seconds: 90}}
+        objective: {{operator: ">=", value: 99.3, unit: pct}}
+        penalty: {{formula: fixed_per_event, amount: "40.00"}}
+      - id: RUNS
+        service: gateway
+        indicator: {{kind: availability, method: executions, unknown: up, probe_interval_seconds: 30, minimum_volume: 100}}
+        objective: {{operator: ">=", value: 99.4, unit: pct}}
+        penalty: {{formula: fixed_per_event, amount: "60.00"}}
+      - id: FULL-DAYS
+        service: projects
+        indicator: {{kind: milestone, days: calendar, replan_notice_days: 7, started_day: floor}}
+        objective: {{operator: "<=", value: 1, unit: days}}
+        penalty: {{formula: fixed_per_event, amount: "70.00"}}
     exclusions:
       - {{id: force-majeure, title: Force majeure, clauses: [UPTIME, LATE]}}
     non_cumulation:
@@ -359,9 +430,23 @@ tests:
       - {{clause: UPTIME, month: 2025-03, outcome: breached}}
   - name: every minute measured
     probes:
-      - {{service: cloud, from: "2025-05-01 00:00", to: "2025-06-01 00:00", every_seconds: 60, state: up}}
+      - {{service: gateway, monitor: gateway, from: "2025-05-01 00:00", to: "2025-06-01 00:00", every_seconds: 60, state: up}}
     expect:
       - {{clause: ERRORS, month: 2025-05, measured: "100.00", outcome: met, lines: 0}}
+  - name: a ticket that came back
+    tickets:
+      - service: desk
+        ticket: T1
+        events:
+          - {{at: "2025-04-01 09:00", field: created}}
+          - {{at: "2025-04-01 10:00", field: state, value: closed}}
+          - {{at: "2025-04-09 09:00", field: state, value: open}}
+    downtime:
+      - {{service: cloud, monitor: cloud-west, from: "2025-04-02 09:00", to: "2025-04-02 10:00"}}
+    as_of: "2025-04-09 09:30"
+    expect:
+      - {{clause: INCIDENT, ticket: T1, cycle: 1, business_seconds: 3600, outcome: met}}
+      - {{clause: INCIDENT, ticket: T1, cycle: 2, due: "2025-04-15 15:00", outcome: running}}
   - name: a release three days late
     releases:
       - {{release: R1, service: projects, due: 2025-03-06, delivered: 2025-03-12, replans: [{{requested: 2025-02-10, approved: 2025-02-12, due: 2025-03-09}}]}}
