@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from avoir.contracts.model import Aggregation, Unit
 from avoir.contracts.planting import PlantedCase
 from avoir.contracts.proving import COLUMN_OF_STEP, CaseOutcome
-from tests.oracle.pricing import STEPS, Judged
+from tests.oracle.pricing import STEPS, Judged, Line
 
 # The models carry quotients to 24 digits and shave the posted amount at the 15th; the oracle is exact.
 _QUOTIENT_ERROR = Fraction(1, 10**14)
@@ -22,13 +22,10 @@ Key = tuple[object, ...]
 
 def disagreements(case: PlantedCase, judged: Judged, outcome: CaseOutcome) -> list[str]:
     """Return what differs, most basic first; nothing when both came to the same."""
+    judging = _judging_events(case)
     return [
-        *_facts("clock", _events_of(case, judged.clocks), _events_in(case, outcome.clocks, "business_us")),
-        *_facts(
-            "milestone",
-            _events_of(case, judged.milestones),
-            _events_in(case, outcome.milestones, "delay_days"),
-        ),
+        *_facts("clock", _clocks_of(judged, judging), _clocks_in(outcome, judging)),
+        *_facts("milestone", _milestones_of(judged, judging), _milestones_in(outcome, judging)),
         *_facts("month", _months_of(judged), _months_in(case, outcome)),
         *_lines(judged, outcome),
     ]
@@ -49,17 +46,40 @@ def _judging_events(case: PlantedCase) -> set[str]:
     return {clause for clause, found in by_aggregation.items() if found == {Aggregation.EACH}}
 
 
-def _events_of(case: PlantedCase, events: Mapping[tuple[str, str], Key]) -> dict[Key, Key]:
-    judging = _judging_events(case)
-    return {key: value for key, value in events.items() if key[0] in judging}
-
-
-def _events_in(case: PlantedCase, rows: Sequence[Mapping[str, Any]], measure: str) -> dict[Key, Key]:
-    judging = _judging_events(case)
+def _clocks_of(judged: Judged, judging: set[str]) -> dict[Key, Key]:
+    """Business microseconds, outcome where events are judged, and due instant, of each cycle."""
     return {
-        (row["clause_id"], row["subject_name"]): (row[measure], row["outcome"])
-        for row in rows
-        if row["clause_id"] in judging
+        key: (business_us, outcome if key[0] in judging else None, due_us)
+        for key, (business_us, outcome, due_us) in judged.clocks.items()
+    }
+
+
+def _clocks_in(outcome: CaseOutcome, judging: set[str]) -> dict[Key, Key]:
+    return {
+        (row["clause_id"], row["subject_name"], row["cycle_no"]): (
+            row["business_us"],
+            row["outcome"] if row["clause_id"] in judging else None,
+            row["due_us"],
+        )
+        for row in outcome.clocks
+    }
+
+
+def _milestones_of(judged: Judged, judging: set[str]) -> dict[Key, Key]:
+    """Days of delay, and outcome where events are judged, of each release."""
+    return {
+        key: (delay_days, outcome if key[0] in judging else None)
+        for key, (delay_days, outcome) in judged.milestones.items()
+    }
+
+
+def _milestones_in(outcome: CaseOutcome, judging: set[str]) -> dict[Key, Key]:
+    return {
+        (row["clause_id"], row["subject_name"]): (
+            row["delay_days"],
+            row["outcome"] if row["clause_id"] in judging else None,
+        )
+        for row in outcome.milestones
     }
 
 
@@ -84,39 +104,42 @@ def _months_in(case: PlantedCase, outcome: CaseOutcome) -> dict[Key, Key]:
 
 
 def _lines(judged: Judged, outcome: CaseOutcome) -> Iterator[str]:
-    expected = {
-        (o.clause_id, o.version_no, o.month, o.origin_month, o.kind, o.subject): (o.steps, o.credit)
-        for o in judged.lines
-    }
-    got = {
-        (
-            row["clause_id"],
-            row["version_no"],
-            row["month_date"],
-            row["origin_month_date"],
-            row["line_kind"],
-            row["subject_name"],
-        ): row
-        for row in outcome.lines
-    }
+    """Yield the lines that differ; those of several cycles of one ticket and month in any order."""
+    expected: dict[Key, list[Line]] = {}
+    for line in judged.lines:
+        key: Key = (line.clause_id, line.version_no, line.month, line.origin_month)
+        expected.setdefault((*key, line.kind, line.subject), []).append(line)
+    got: dict[Key, list[Mapping[str, Any]]] = {}
+    for row in outcome.lines:
+        key = (row["clause_id"], row["version_no"], row["month_date"], row["origin_month_date"])
+        got.setdefault((*key, row["line_kind"], row["subject_name"]), []).append(row)
     for key in sorted(expected.keys() | got.keys(), key=repr):
         shown = " ".join(str(part) for part in key)
-        if key not in got:
-            yield f"line {shown}: the models have none"
+        mine, theirs = expected.get(key, []), got.get(key, [])
+        if len(mine) != len(theirs):
+            yield f"line {shown}: the oracle has {len(mine)}, the models {len(theirs)}"
             continue
-        if key not in expected:
-            yield f"line {shown}: the oracle has none"
-            continue
-        steps, credit = expected[key]
-        for step in STEPS:
-            amount = got[key][COLUMN_OF_STEP[step]]
-            if not _same(steps[step], amount):
-                yield f"line {shown}: {step} is {_shown(steps[step])} by the oracle, {amount} by the models"
-                break
-        else:
-            if got[key]["credit_amount"] != credit:
-                amount = got[key]["credit_amount"]
-                yield f"line {shown}: credit is {credit} by the oracle, {amount} by the models"
+        left = list(theirs)
+        for line in mine:
+            found = next((row for row in left if _difference(line, row) is None), None)
+            if found is not None:
+                left.remove(found)
+            elif len(mine) == 1:
+                yield f"line {shown}: {_difference(line, left[0])}"
+            else:
+                yield f"line {shown}: no line of the models is that of cycle {line.cycle_no}"
+
+
+def _difference(line: Line, row: Mapping[str, Any]) -> str | None:
+    """Return the first step in which a line of the models is not that of the oracle."""
+    for step in STEPS:
+        amount = row[COLUMN_OF_STEP[step]]
+        if not _same(line.steps[step], amount):
+            return f"{step} is {_shown(line.steps[step])} by the oracle, {amount} by the models"
+    amount = row[COLUMN_OF_STEP["credit"]]
+    if amount != line.credit:
+        return f"credit is {line.credit} by the oracle, {amount} by the models"
+    return None
 
 
 def _same(expected: Fraction | None, got: Decimal | None) -> bool:

@@ -29,8 +29,8 @@ from tests.oracle.business_time import (
     month_after,
     month_of,
 )
-from tests.oracle.measuring import UNIT_US, is_judged_by_month
 from tests.oracle.pricing import EARN_BACK, EXEMPTION_RELEASE, Judged, Line
+from tests.oracle.verdicts import UNIT_US, is_judged_by_month
 
 _T = TypeVar("_T")
 Document = dict[str, Any]

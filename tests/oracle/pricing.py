@@ -43,17 +43,9 @@ from avoir.contracts.model import (
     WorkedTest,
 )
 from tests.oracle.business_time import midnight_us, month_after
-from tests.oracle.measuring import (
-    UNIT_US,
-    Event,
-    Facts,
-    Figure,
-    Part,
-    is_judged_by_month,
-    measured,
-    rounded,
-    stands,
-)
+from tests.oracle.measuring import Facts, measured
+from tests.oracle.seen import Part
+from tests.oracle.verdicts import UNIT_US, Event, Figure, is_judged_by_month, rounded, stands
 
 Amount = Fraction | None
 
@@ -78,8 +70,8 @@ class Line:
     """A line of what is owed and the amount after each step, in the contract's currency, excluding VAT.
 
     ``month`` is the one in which it is due, ``origin_month`` that of the breach. ``subject`` is the ticket or
-    release, empty for what is judged by the month. ``instant_us`` orders the lines: the start of a clock, the
-    first instant of a due date, the end of the part that was judged.
+    release, empty for what is judged by the month. ``instant_us`` orders the lines: the start of a cycle, the
+    first instant of a due date, the end of the part that was judged. ``judged`` broke ``level``.
     """
 
     part: Part
@@ -90,6 +82,8 @@ class Line:
     subject: str
     instant_us: int
     judged: Fraction
+    level: Fraction
+    cycle_no: int = 1
     marks: list[str] = field(default_factory=list)
     formula: Amount = Fraction(0)
     repeat: Amount = Fraction(0)
@@ -113,9 +107,9 @@ class Line:
         return self.part.version_no
 
     @property
-    def order(self) -> tuple[int, str, str]:
+    def order(self) -> tuple[int, str, str, int]:
         """Where it stands within anything that is used up line by line; texts by code points."""
-        return self.instant_us, self.clause.id, self.subject
+        return self.instant_us, self.clause.id, self.subject, self.cycle_no
 
     @property
     def steps(self) -> dict[str, Amount]:
@@ -127,14 +121,14 @@ class Line:
 class Judged:
     """Everything that follows from one test.
 
-    ``clocks``: by clause and ticket, business microseconds and outcome (None where only the month is judged).
-    ``milestones``: by clause and release, days of delay and outcome, in the same way. ``months``: by clause,
-    version and month, the unrounded measure in the objective's unit and the outcome, of what is judged by
-    the month.
+    ``clocks``: by clause, ticket and cycle, business microseconds, outcome (None where only the month is
+    judged) and the instant at which the target is reached. ``milestones``: by clause and release, days of
+    delay and outcome, in the same way. ``months``: by clause, version and month, the unrounded measure in the
+    objective's unit and the outcome, of what is judged by the month.
     """
 
     lines: tuple[Line, ...]
-    clocks: dict[tuple[str, str], tuple[int | None, str | None]]
+    clocks: dict[tuple[str, str, int], tuple[int | None, str | None, int | None]]
     months: dict[tuple[str, int, date], tuple[Fraction | None, str]]
     milestones: dict[tuple[str, str], tuple[int | None, str | None]]
     facts: Facts
@@ -167,7 +161,10 @@ def judge(contract: Contract, test: WorkedTest) -> Judged:
     lines.sort(key=lambda line: (line.month, line.origin_month, line.kind, line.order))
     return Judged(
         lines=tuple(lines),
-        clocks={(e.clause.id, e.subject): (e.business_us, _own_verdict(e)) for e in facts.clocks},
+        clocks={
+            (e.clause.id, e.subject, e.cycle_no): (e.business_us, _own_verdict(e), e.due_us)
+            for e in facts.clocks
+        },
         months={(f.clause.id, f.part.version_no, f.month): (f.measure, f.outcome) for f in facts.figures},
         milestones={(e.clause.id, e.subject): (e.delay_days, _own_verdict(e)) for e in facts.milestones},
         facts=facts,
@@ -183,23 +180,40 @@ def breaches(facts: Facts) -> list[Line]:
     lines: list[Line] = []
     for event in (*facts.clocks, *facts.milestones):
         if event.outcome == "breached" and not is_judged_by_month(event.clause):
-            lines.append(_line(event, event.subject, event.instant_us, event.judged))
+            lines.append(_line_of_event(event))
     for figure in facts.figures:
         if figure.outcome == "breached" and figure.judged is not None:
-            lines.append(_line(figure, "", figure.part.ends_us, figure.judged))
+            lines.append(_line_of_figure(figure, figure.judged))
     return sorted(lines, key=lambda line: line.order)
 
 
-def _line(fact: Event | Figure, subject: str, instant_us: int, judged: Fraction) -> Line:
+def _line_of_event(event: Event) -> Line:
+    assert event.level is not None
     return Line(
-        part=fact.part,
-        clause=fact.clause,
-        month=fact.month,
-        origin_month=fact.month,
+        part=event.part,
+        clause=event.clause,
+        month=event.month,
+        origin_month=event.month,
         kind=BREACH,
-        subject=subject,
-        instant_us=instant_us,
+        subject=event.subject,
+        instant_us=event.instant_us,
+        judged=event.judged,
+        level=event.level,
+        cycle_no=event.cycle_no,
+    )
+
+
+def _line_of_figure(figure: Figure, judged: Fraction) -> Line:
+    return Line(
+        part=figure.part,
+        clause=figure.clause,
+        month=figure.month,
+        origin_month=figure.month,
+        kind=BREACH,
+        subject="",
+        instant_us=figure.part.ends_us,
         judged=judged,
+        level=Fraction(figure.clause.objective.value),
     )
 
 
@@ -215,10 +229,9 @@ def _share(pct: Decimal, base: Amount) -> Amount:
 
 
 def _excess(line: Line) -> Fraction:
-    """Return how far the measure lies beyond the objective, in the objective's unit."""
-    level = Fraction(line.clause.objective.value)
+    """Return how far the measure lies beyond its level, in the objective's unit."""
     upwards = line.clause.objective.operator in {Operator.AT_LEAST, Operator.MORE_THAN}
-    return level - line.judged if upwards else line.judged - level
+    return line.level - line.judged if upwards else line.judged - line.level
 
 
 def _counted(line: Line, on: CountedOn) -> Fraction:
@@ -565,6 +578,8 @@ def _released(line: Line, month: date) -> Line:
         subject=line.subject,
         instant_us=line.instant_us,
         judged=line.judged,
+        level=line.level,
+        cycle_no=line.cycle_no,
         exemption=line.rolling_cap,
     )
 
@@ -642,6 +657,8 @@ def earn_back(lines: Sequence[Line], facts: Facts) -> list[Line]:
                 subject=line.subject,
                 instant_us=line.instant_us,
                 judged=line.judged,
+                level=line.level,
+                cycle_no=line.cycle_no,
                 earn_back=_times(_share(terms.pct, line.indexation), Fraction(-1)),
             )
         )
