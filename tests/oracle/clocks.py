@@ -362,6 +362,8 @@ def _clock(
             clause, is_kept=decides.is_kept, is_over=stop_us is not None, is_excluded=is_excluded
         ),
         cycle_no=cycle_no,
+        phase_no=phases.index(decides) + 1,
+        phase_count=len(phases),
         business_us=decides.time_us,
         due_us=due_us(decides, clause, hours, pauses),
     )

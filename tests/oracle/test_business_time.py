@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from avoir.contracts.model import Calendar
 from tests.oracle.business_time import BusinessTime, business_time, instant_us, midnight_us
-from tests.oracle.cases import CALENDARS
+from tests.oracle.drafting import CALENDARS
 from tests.oracle.small_contracts import AVAILABLE, PARIS, availability, calendar, clause, judged, month_row
 
 HOUR_US = 3_600_000_000

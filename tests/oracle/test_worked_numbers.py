@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from avoir.contracts.model import Calendar, Contract
 from tests.oracle import Judged, judge
 from tests.oracle.business_time import EPOCH, MICROSECOND, business_time, midnight_us, month_after
-from tests.oracle.cases import CALENDARS, Case, cases
+from tests.oracle.cases import Case, cases
+from tests.oracle.drafting import CALENDARS
 from tests.oracle.pricing import BREACH, STEPS
 from tests.oracle.small_contracts import (
     AVAILABLE,

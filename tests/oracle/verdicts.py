@@ -61,8 +61,9 @@ class Event:
     ``measure`` is the time or delay so far, in the unit of the objective (of a ratio: of its target), and
     ``judged`` the same as the contract rounds it; ``level`` is what it is held against, in the same unit,
     None where only the month has one (average and percentile). Of a clock all of these, ``business_us`` and
-    ``due_us`` (the instant at which the level is reached) are those of its deciding phase. ``is_over`` once
-    it can no longer grow. ``outcome`` is None where only the month's figure has a verdict.
+    ``due_us`` (the instant at which the level is reached) are those of its deciding phase, number
+    ``phase_no``. ``is_over`` once it can no longer grow. ``outcome`` is None where only the month's figure
+    has a verdict.
     """
 
     clause: Clause
@@ -76,6 +77,8 @@ class Event:
     is_excluded: bool
     outcome: str | None
     cycle_no: int = 1
+    phase_no: int = 1
+    phase_count: int = 1
     business_us: int | None = None
     due_us: int | None = None
     delay_days: int | None = None
