@@ -139,7 +139,7 @@ def test_business_time_in_sql_is_the_oracles_to_the_microsecond(
             copy.write_row((number, *question))
     # Only what needs no dbt is rendered: the macros of time are plain SQL but for the run's own instant.
     macros = jinja2.Template((bare_warehouse.project / "macros" / "time.sql").read_text()).module
-    statement = MEASURED.render(open_until=macros.open_until, day_no=macros.day_no)  # type: ignore[attr-defined]
+    statement = MEASURED.render(open_until=macros.open_until, day_no=macros.day_no)
     answers = scratch.rows(statement)
     assert [answer["interval_no"] for answer in answers] == list(range(len(questions)))
 
