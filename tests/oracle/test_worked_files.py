@@ -1,4 +1,4 @@
-"""Every worked test of the contract files that the project ships, held against the oracle without a database."""
+"""Every worked test of the contract files that the project ships, held against the oracle alone."""
 
 from __future__ import annotations
 
