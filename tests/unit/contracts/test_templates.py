@@ -15,7 +15,7 @@ from avoir.settings import CHECKOUT
 TEMPLATES = sorted((CHECKOUT / "contracts" / "templates").glob("*.yml"))
 
 
-def test_there_are_the_seven_templates() -> None:
+def test_there_are_the_eight_templates() -> None:
     assert [path.stem for path in TEMPLATES] == [
         "at-risk-pool",
         "ccag-tic",
@@ -23,6 +23,7 @@ def test_there_are_the_seven_templates() -> None:
         "guide-slas",
         "hours-late",
         "mean-of-slices",
+        "service-desk",
         "service-points",
     ]
 
