@@ -29,7 +29,6 @@ from tests.oracle.business_time import (
     clipped,
     instant_us,
     length_us,
-    midnight_us,
     united,
     without,
 )
@@ -37,6 +36,8 @@ from tests.oracle.seen import Exclusion, Part, Window, excluded_time
 from tests.oracle.verdicts import Figure, figure_of
 
 MINUTE_US = 60 * SECOND_US
+_EVER_US = 0
+"""Before a monitor's first sample nobody looked, however long ago: the time is unknown without beginning."""
 
 # --- What monitors saw ------------------------------------------------------------------------------------
 
@@ -46,7 +47,8 @@ class Watch:
     """What one monitor saw until ``as_of``: when it was down, when that was known, and its samples.
 
     ``samples`` are instants with whether the service was down, in order; None where a test states downtime,
-    or nothing, of a service: then it was watched throughout. ``since_us`` is its first sample, if any.
+    or nothing, of a service: then it was watched throughout, and up before the months that the test sees.
+    ``since_us`` is its first sample, if any.
     """
 
     down: list[Interval]
@@ -65,14 +67,13 @@ def watches(test: WorkedTest, stage: Inherited, clause: Clause, window: Window) 
 
 
 def _watched_throughout(test: WorkedTest, clause: Clause, monitor: str | None, window: Window) -> Watch:
-    begins_us = midnight_us(window.months[0], window.zone)
-    whole = begins_us, max(begins_us, window.as_of_us)
+    whole = _EVER_US, window.as_of_us
     down = united(
         (instant_us(stretch.from_, window.zone), instant_us(stretch.to, window.zone))
         for stretch in test.downtime
         if stretch.service == clause.service and stretch.monitor in {None, monitor}
     )
-    return Watch(clipped(down, whole), united([whole]), None, begins_us)
+    return Watch(clipped(down, whole), [whole], None, _EVER_US)
 
 
 def _sampled(test: WorkedTest, clause: Clause, monitor: str | None, window: Window) -> Watch:
@@ -306,7 +307,7 @@ def availabilities(test: WorkedTest, window: Window, exclusions: Sequence[Exclus
     What is judged by the quarter has no data but in the version's last part of it, which sums them all.
     """
     figures: list[Figure] = []
-    seen = midnight_us(window.months[0], window.zone), window.as_of_us
+    seen = _EVER_US, window.as_of_us
     sums: dict[tuple[int, str, tuple[int, int]], Quantity] = {}
     for part in window.parts:
         within = part.starts_us, min(part.ends_us, window.as_of_us)

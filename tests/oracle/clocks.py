@@ -72,7 +72,8 @@ def history_of(ticket: TicketOfTest, window: Window) -> list[TicketEvent]:
     """Return what has happened, in order.
 
     Within one instant (DECISIONS 11): creation, values at creation, the customer, changes of fields, the
-    vendor and the system; what is alike in the order of the file.
+    vendor and the system; what is alike in the order of the file, but for values at creation, of which no
+    system keeps an order: these by the names of their fields.
     """
     events = [
         TicketEvent(instant_us(event.at, window.zone), event.field, event.value or "")
@@ -80,7 +81,7 @@ def history_of(ticket: TicketOfTest, window: Window) -> list[TicketEvent]:
     ]
     created_us = events[0].at_us
     initial: set[TicketField] = set()
-    ranked: list[tuple[int, int, TicketEvent]] = []
+    ranked: list[tuple[int, int, str, TicketEvent]] = []
     for event in events:
         if event.field is TicketField.CREATED:
             rank = 0
@@ -94,8 +95,8 @@ def history_of(ticket: TicketOfTest, window: Window) -> list[TicketEvent]:
         else:
             rank = 3
         if event.at_us < window.as_of_us:
-            ranked.append((event.at_us, rank, event))
-    return [event for _, _, event in sorted(ranked, key=lambda one: one[:2])]
+            ranked.append((event.at_us, rank, str(event.field) if rank == 1 else "", event))
+    return [event for *_, event in sorted(ranked, key=lambda one: one[:3])]
 
 
 def priority_at(events: Sequence[TicketEvent], at_us: int) -> str:

@@ -48,8 +48,9 @@ class _Story:
     events: list[tuple[int, Document]] = field(default_factory=list)
 
     def tell(self, at_us: int, name: str, value: str | None = None) -> None:
-        """Add an event."""
-        self.events.append((at_us, {"field": name} if value is None else {"field": name, "value": value}))
+        """Add an event, no earlier than the creation."""
+        event: Document = {"field": name} if value is None else {"field": name, "value": value}
+        self.events.append((max(self.created_us, at_us), event))
 
     def answer(self, at_us: int, condition: Document, any_value: str = "4") -> None:
         """Add an event that is what a condition waits for."""

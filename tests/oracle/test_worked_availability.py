@@ -161,6 +161,15 @@ def test_unknown_time_that_counts_as_down_makes_an_outage_longer_and_alone_is_on
     assert down_minutes(result, minutes=43_192) == 3
 
 
+def test_the_silence_before_the_first_sample_is_of_any_length_and_what_is_told_to_be_up_was_up_before():
+    """Six hours of April belong to a silence without beginning, five minutes to an outage of its own."""
+    indicator = {"unknown": "down", "minimum_downtime_seconds": 86_400}
+    seen = [probes("up", "04-01 06:00", "05-01 00:00")]
+    assert down_minutes(measured(indicator, {"probes": seen})) == 360
+    told = [stretch("04-01 00:00", "04-01 00:05")]
+    assert down_minutes(measured(indicator, {"downtime": told})) == 0
+
+
 def test_what_counts_of_an_outage_is_cut_to_whole_minutes_once_for_each_month():
     indicator = {"whole_minutes": True}
     downtime = [stretch("04-07 10:00", "04-07 10:01:59"), stretch("04-07 11:00", "04-07 11:00:59")]
