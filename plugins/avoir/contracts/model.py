@@ -39,6 +39,7 @@ from avoir.contracts.problems import choose_among
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MINUTES_PER_DAY = 24 * 60
 MAX_OPENINGS_PER_DAY = 6
+MAX_VALUE_CHARACTERS = 200
 FIRST_DAY = date(1970, 1, 1)
 LAST_DAY = date(2199, 12, 31)
 
@@ -757,11 +758,15 @@ class Rounding(Part):
 def _names_a_priority(by_priority: dict[str, Decimal]) -> dict[str, Decimal]:
     if not by_priority:
         raise refusal("by_priority names no priority", 'write {"1": 1, "2": 4}, or remove it')
+    for priority in by_priority:
+        if not priority or priority != priority.strip() or len(priority) > MAX_VALUE_CHARACTERS:
+            message = f"no ticket has the priority {_quoted(priority)}"
+            raise refusal(message, 'write the value of the field priority, such as "1", without blanks')
     return by_priority
 
 
 ByPriority = Annotated[
-    dict[Annotated[str, Field(min_length=1, max_length=200)], Level],
+    dict[str, Level],
     AfterValidator(_names_a_priority),
     Field(description="The single event's target by the value of the field priority; value: of any other."),
 ]

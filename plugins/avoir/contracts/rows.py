@@ -23,6 +23,7 @@ from avoir.contracts.model import (
     Clause,
     ClockIndicator,
     Contract,
+    Denominator,
     ExcludedStretch,
     FixedFee,
     FixedPerEvent,
@@ -31,7 +32,9 @@ from avoir.contracts.model import (
     PercentOfInvoicePerEvent,
     Points,
     Proportional,
+    ReportingPeriod,
     Settlement,
+    StartedDay,
     Tiers,
     Unit,
     ValueTimesDelay,
@@ -354,10 +357,14 @@ def _clause_row(version: ResolvedVersion, names: Names, clause: Clause) -> Row:
 
 
 def _parameters(clause: Clause) -> Row:
-    """The columns of ``clauses`` from ``reopen_policy`` on: what an indicator may say beyond its kind."""
+    """The columns of ``clauses`` from ``reopen_policy`` on: what an indicator says beyond its kind.
+
+    What holds by default is null, as in rows that were loaded before it could be said.
+    """
     indicator = clause.indicator
     reopening: Row = (None, None, None)
     availability: Row = (None, None, None, None, None, None)
+    started_day = None
     if isinstance(indicator, ClockIndicator):
         reopen, change = indicator.reopen, indicator.priority_change
         reopening = (
@@ -367,14 +374,15 @@ def _parameters(clause: Clause) -> Row:
         )
     elif isinstance(indicator, AvailabilityIndicator):
         availability = (
-            indicator.quorum,
+            indicator.quorum if indicator.quorum > 1 else None,
             indicator.minimum_downtime_seconds,
-            indicator.whole_minutes,
+            indicator.whole_minutes or None,
             indicator.minimum_volume,
-            str(indicator.period),
-            str(indicator.denominator),
+            str(indicator.period) if indicator.period is not ReportingPeriod.MONTH else None,
+            str(indicator.denominator) if indicator.denominator is not Denominator.NET else None,
         )
-    started_day = str(indicator.started_day) if isinstance(indicator, MilestoneIndicator) else None
+    elif indicator.started_day is not StartedDay.CEIL:
+        started_day = str(indicator.started_day)
     return (*reopening, *availability, started_day)
 
 

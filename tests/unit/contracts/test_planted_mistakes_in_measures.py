@@ -41,6 +41,8 @@ ERRORS = [
     Mistake("change_without_priorities_in_a_ratio", ', by_priority: {"1": 2}', "", "priority_change:", "one target holds for all", 'add `by_priority: {"1": …}` to the target', "URGENT"),
     Mistake("no_priority_at_all", LEVELS, "by_priority: {}", "by_priority:", "names no priority", 'write {"1": 1, "2": 4}', "INCIDENT"),
     Mistake("priority_as_a_number", LEVELS, 'by_priority: {1: 4, "2": 8}', "by_priority:", "'1' cannot be a key", "in quotes if it is a number", "INCIDENT"),
+    Mistake("priority_without_a_value", LEVELS, 'by_priority: {"": 4}', "by_priority:", "no ticket has the priority ''", 'such as "1"', "INCIDENT"),
+    Mistake("priority_with_blanks", LEVELS, 'by_priority: {" 1": 4}', "by_priority:", "no ticket has the priority ' 1'", "without blanks", "INCIDENT"),
     Mistake("priority_below_zero", LEVELS, 'by_priority: {"1": -4}', "by_priority:", "1 is -4", "of at least 0", "INCIDENT"),
     Mistake("priority_as_a_word", LEVELS, 'by_priority: {"1": four}', "by_priority:", "not a decimal", "digits", "INCIDENT"),
     Mistake("priority_of_a_ratio_outside_its_target", "          value: 90\n", '          value: 90\n          by_priority: {"1": 95}\n', "by_priority:", "a percentage of all events", "move by_priority into target", "URGENT"),
