@@ -39,14 +39,16 @@ _BREACHES = """
         clock_id, ticket_id, ticket_number, source_name, contract_version_id, contract_id, vendor_id,
         service_id, clause_id, calendar_id, aggregation, month_date, started_at, started_us, target_seconds,
         business_us,
-        business_seconds, elapsed_seconds, paused_seconds, outcome
+        business_seconds, elapsed_seconds, paused_seconds, outcome, cycle_no, counted_from_us, phase_count, is_paused,
+        is_settled
     )
     select
         md5(c || '|' || m || '|' || k || '|' || i), 't' || c || ':' || m || ':' || i, 'INC' || m || i,
         't' || c, 't' || c || ':1', 't' || c, 'bench', 'support', 'SLA-' || k, 'shared/0', 'each',
         month_date, started_at,
         (extract(epoch from started_at) * 1000000)::bigint, 1800, 1800000000 + i * 60000000::bigint,
-        1800 + i * 60, 1800 + i * 60, 0, 'breached'
+        1800 + i * 60, 1800 + i * 60, 0, 'breached', 1,
+        (extract(epoch from started_at) * 1000000)::bigint, 1, false, true
     from generate_series(0, %(contracts)s - 1) as c,
         generate_series(0, %(months)s - 1) as m,
         generate_series(1, %(clauses)s) as k,

@@ -22,19 +22,42 @@
     cast({{ to_instant(us) }} at time zone {{ timezone }} as date)
 {%- endmacro %}
 
-{#- The UTC day an instant falls in, counted from 1970-01-01; floor, also before 1970. -#}
+{#- The UTC day an instant falls in, counted from 1970-01-01; a million days earlier, so that division rounds down. -#}
 {% macro day_no(us) -%}
-    cast(floor({{ us }}::numeric / 86400000000) as integer)
+    cast(({{ us }} + 86400000000000000) / 86400000000 - 1000000 as integer)
 {%- endmacro %}
 
 {#-
     Open time of a calendar from its beginning up to an instant: the day's running total plus the part of each
-    open piece that has passed. `days` is a joined row of calendar_days for the instant's UTC day.
+    open piece that has passed. `days` is a joined row of calendar_days for the instant's UTC day. Most days have one
+    piece or two, so the others are not looked at: that halves the cost.
 -#}
 {% macro open_until(us, days) -%}
-    {{ days }}.open_before_us
-    {%- for piece in range(1, 7) %}
-    + greatest(0, least({{ us }} - {{ days }}.day_no * 86400000000, {{ days }}.close_{{ piece }}_us) - {{ days }}.open_{{ piece }}_us)
+    case
+    {%- for piece_count in (1, 2, 6) %}
+        {% if loop.last %}else{% else %}when {{ days }}.close_{{ piece_count + 1 }}_us is null then{% endif %} {{ days }}.open_before_us
+        {%- for piece in range(1, piece_count + 1) %}
+        + greatest(0, least({{ us }} - {{ days }}.day_no * 86400000000, {{ days }}.close_{{ piece }}_us) - {{ days }}.open_{{ piece }}_us)
+        {%- endfor %}
     {%- endfor %}
+    end
 {%- endmacro %}
 
+
+{#- The instant of a UTC day, in its microseconds, at which so much of its open time (above zero) has passed. -#}
+{% macro open_reached(open_us, days) -%}
+    case
+    {%- for piece in range(1, 7) %}
+        when {{ open_us }} <= {% for passed in range(1, piece + 1) -%}
+            {{ ' + ' if not loop.first }}{{ days }}.close_{{ passed }}_us - {{ days }}.open_{{ passed }}_us
+        {%- endfor %}
+            then {{ days }}.open_{{ piece }}_us + {{ open_us }}
+            {%- for passed in range(1, piece) %} - ({{ days }}.close_{{ passed }}_us - {{ days }}.open_{{ passed }}_us){% endfor %}
+    {%- endfor %}
+    end
+{%- endmacro %}
+
+{#- Open time by the 24 hours: what makes the inverse lookup an equality join. -#}
+{% macro open_bucket_no(open_us) -%}
+    cast(({{ open_us }}) / 86400000000 as integer)
+{%- endmacro %}

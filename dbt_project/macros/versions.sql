@@ -25,3 +25,18 @@
 {% macro day_first_us(column, timezone) -%}
     {{ to_us("(cast(to_timestamp(nullif(" ~ column ~ ", '?'), 'DD/MM/YYYY HH24:MI') as timestamp) at time zone " ~ timezone ~ ")") }}
 {%- endmacro %}
+
+{#- The same rank where rows are staged already and a model looks at some of them only. -#}
+{% macro staged_version_rank(key, updated) -%}
+    row_number() over (
+        partition by source_name, {{ key }}
+        order by {{ updated }} desc nulls last, batch_id desc, source_row desc
+    ) as version_rank
+{%- endmacro %}
+
+{#- Rows of the tickets that this build computes: all of them in a table that is made anew. -#}
+{% macro where_touched(touched, key) -%}
+    {%- if is_incremental() -%}
+        where (source_name, {{ key }}) in (select source_name, ticket_key from {{ touched }})
+    {%- endif -%}
+{%- endmacro %}

@@ -186,6 +186,14 @@ def _table_ddl(system: System, table: Table) -> Iterator[sql.Composed]:
         yield sql.SQL("create index if not exists {} on {} (_row_hash, _source_name)").format(
             sql.Identifier(f"{table.name}_row_hash"), name
         )
+        # What landed since the last build is found by its batch; of a partitioned table by its batch's window.
+        yield sql.SQL("create index if not exists {} on {} (_batch_id)").format(
+            sql.Identifier(f"{table.name}_batch"), name
+        )
+    if table.subject:
+        yield sql.SQL("create index if not exists {} on {} ({})").format(
+            sql.Identifier(f"{table.name}_subject"), name, sql.Identifier(table.subject)
+        )
     versions = "never changes" if table.updated is None else f"versions ordered by {table.updated}"
     comment = (
         f"Append-only, as the vendor gave it: one row per version of {', '.join(table.key)} ({versions})."

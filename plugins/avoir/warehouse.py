@@ -32,6 +32,7 @@ COMPUTED_SCHEMAS = (
     "staging",
     "intermediate",
     "facts",
+    "builds",
     "penalties",
     "candidate",
     "mart",

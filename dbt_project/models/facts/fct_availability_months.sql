@@ -1,13 +1,14 @@
-with months as (
+{{ config(
+    materialized='incremental', incremental_strategy='append', on_schema_change='fail',
+    pre_hook=[
+        "{{ forget(ref('int_availability_periods'), ['contract_version_id', 'clause_id', 'month_date']) }}",
+        "{{ forget_ended(ref('contract_months')) }}"
+    ]
+) }}
 
-    select * from {{ ref('contract_months') }}
+with periods as (
 
-),
-
-clauses as (
-
-    select * from {{ ref('current_clauses') }}
-    where indicator = 'availability'
+    select * from {{ ref('int_availability_periods') }}
 
 ),
 
@@ -17,22 +18,16 @@ keys as (
 
 ),
 
-intervals as (
+stretches as (
 
-    select * from {{ ref('int_probe_intervals') }}
-
-),
-
-outages as (
-
-    select * from {{ ref('stg_servicenow__outages') }}
+    select * from {{ ref('int_availability_stretches') }}
 
 ),
 
-exclusions as (
+states as (
 
-    select * from {{ ref('int_exclusions') }}
-    where from_us is not null
+    select * from {{ ref('int_availability_states') }}
+    where state = 'maintenance'
 
 ),
 
@@ -49,238 +44,55 @@ published as (
 
 ),
 
-periods as (
+outages as (
 
+    -- What of each outage counts, cut down to whole minutes where the contract counts those.
     select
-        clauses.clause_id,
-        clauses.service_id,
-        clauses.contract_version_id,
-        clauses.contract_id,
-        clauses.vendor_id,
-        clauses.objective_value,
-        clauses.objective_operator,
-        clauses.unknown_policy,
-        clauses.availability_method,
-        clauses.rounding_digits_no,
-        clauses.rounding_mode,
-        clauses.rounding_unit_value,
-        cast(clauses.slice_seconds * 1000000 as bigint) as slice_us,
-        cast(clauses.maintenance_notice_seconds * 1000000 as bigint) as notice_us,
-        cast(clauses.probe_interval_seconds * 1500000 as bigint) as tolerance_us,
-        months.month_date,
-        months.is_complete,
-        months.period_from_us,
-        least(months.period_to_us, coalesce(months.as_of_us, {{ as_of_us() }})) as period_to_us
-    from clauses
-    inner join months on clauses.contract_version_id = months.contract_version_id
-    where months.period_from_us < {{ as_of_us() }}
+        contract_version_id,
+        clause_id,
+        month_date,
+        unit_key,
+        outage_no,
+        sum(case when is_counted and not is_left_out then length_us else 0 end) as counted_us
+    from stretches
+    where outage_no is not null
+    group by contract_version_id, clause_id, month_date, unit_key, outage_no
 
 ),
 
-monitored as (
+counted_outages as (
 
     select
-        periods.contract_version_id,
-        periods.clause_id,
-        periods.month_date,
-        periods.period_from_us,
-        periods.period_to_us,
-        periods.tolerance_us,
-        keys.source_name,
-        keys.key_value as monitor
-    from periods
-    inner join keys
+        outages.contract_version_id,
+        outages.clause_id,
+        outages.month_date,
+        sum(
+            case when periods.is_whole_minutes then outages.counted_us - outages.counted_us % 60000000 else outages.counted_us end
+        ) as counted_us
+    from outages
+    inner join periods
         on
-            periods.contract_version_id = keys.contract_version_id
-            and periods.service_id = keys.service_id
-            and keys.key_kind = 'monitor'
+            outages.contract_version_id = periods.contract_version_id
+            and outages.clause_id = periods.clause_id
+            and outages.month_date = periods.month_date
+    group by outages.contract_version_id, outages.clause_id, outages.month_date
 
 ),
 
-probed as (
-
-    select
-        monitored.*,
-        intervals.from_us,
-        least(
-            coalesce(intervals.to_us, monitored.period_to_us), intervals.from_us + monitored.tolerance_us
-        ) as held_to_us,
-        coalesce(intervals.to_us, monitored.period_to_us) as next_us,
-        intervals.is_first,
-        intervals.is_up
-    from monitored
-    inner join intervals
-        on
-            monitored.source_name = intervals.source_name
-            and monitored.monitor = intervals.monitor
-            -- The first sample says of every month before it that nobody looked.
-            and (monitored.period_to_us > intervals.from_us or intervals.is_first)
-
-),
-
-states as (
+summed_units as (
 
     select
         contract_version_id,
         clause_id,
         month_date,
-        period_from_us,
-        period_to_us,
-        'down' as state,
-        from_us as state_from_us,
-        held_to_us as state_to_us
-    from probed
-    where not is_up
-    union all
-    -- Between the tolerance and the next sample nobody looked.
-    select
-        contract_version_id,
-        clause_id,
-        month_date,
-        period_from_us,
-        period_to_us,
-        'unknown' as state,
-        held_to_us as state_from_us,
-        next_us as state_to_us
-    from probed
-    where next_us > held_to_us
-    union all
-    select
-        contract_version_id,
-        clause_id,
-        month_date,
-        period_from_us,
-        period_to_us,
-        'unknown' as state,
-        period_from_us as state_from_us,
-        from_us as state_to_us
-    from probed
-    where is_first
-    union all
-    -- A monitor that never spoke is unknown throughout.
-    select
-        monitored.contract_version_id,
-        monitored.clause_id,
-        monitored.month_date,
-        monitored.period_from_us,
-        monitored.period_to_us,
-        'unknown' as state,
-        monitored.period_from_us as state_from_us,
-        monitored.period_to_us as state_to_us
-    from monitored
-    left join intervals
-        on monitored.source_name = intervals.source_name and monitored.monitor = intervals.monitor
-    where intervals.monitor is null
-    union all
-    -- Planned work leaves both sides of the ratio, inside its window and only with notice in due time.
-    select
-        periods.contract_version_id,
-        periods.clause_id,
-        periods.month_date,
-        periods.period_from_us,
-        periods.period_to_us,
-        'maintenance' as state,
-        outages.begin_us as state_from_us,
-        outages.end_us as state_to_us
-    from periods
-    inner join keys
-        on
-            periods.contract_version_id = keys.contract_version_id
-            and periods.service_id = keys.service_id
-            and keys.key_kind = 'maintenance'
-    inner join outages
-        on keys.source_name = outages.source_name and keys.key_value = outages.service_key
-    where
-        outages.outage_kind = 'planned'
-        and periods.notice_us is not null
-        and outages.announced_us <= outages.begin_us - periods.notice_us
-    union all
-    -- Time that was excluded leaves both sides like planned work.
-    select
-        periods.contract_version_id,
-        periods.clause_id,
-        periods.month_date,
-        periods.period_from_us,
-        periods.period_to_us,
-        'maintenance' as state,
-        exclusions.from_us as state_from_us,
-        exclusions.to_us as state_to_us
-    from periods
-    inner join exclusions
-        on periods.contract_version_id = exclusions.contract_version_id and periods.clause_id = exclusions.clause_id
-
-),
-
-clipped as (
-
-    select
-        contract_version_id,
-        clause_id,
-        month_date,
-        state,
-        greatest(state_from_us, period_from_us) as from_us,
-        least(state_to_us, period_to_us) as to_us
-    from states
-    where greatest(state_from_us, period_from_us) < least(state_to_us, period_to_us)
-
-),
-
-edges as (
-
-    select
-        contract_version_id,
-        clause_id,
-        month_date,
-        from_us as at_us,
-        case when state = 'maintenance' then 1 else 0 end as maintenance_step,
-        case when state = 'down' then 1 else 0 end as down_step,
-        case when state = 'unknown' then 1 else 0 end as unknown_step
-    from clipped
-    union all
-    select
-        contract_version_id,
-        clause_id,
-        month_date,
-        to_us as at_us,
-        case when state = 'maintenance' then -1 else 0 end as maintenance_step,
-        case when state = 'down' then -1 else 0 end as down_step,
-        case when state = 'unknown' then -1 else 0 end as unknown_step
-    from clipped
-
-),
-
-stepped as (
-
-    select
-        contract_version_id,
-        clause_id,
-        month_date,
-        at_us,
-        sum(maintenance_step) as maintenance_step,
-        sum(down_step) as down_step,
-        sum(unknown_step) as unknown_step
-    from edges
-    group by contract_version_id, clause_id, month_date, at_us
-
-),
-
-swept as (
-
-    -- A sweep over all edges: overlapping outages count once, planned work before down before unknown.
-    select
-        contract_version_id,
-        clause_id,
-        month_date,
-        at_us,
-        lead(at_us) over (partition by contract_version_id, clause_id, month_date order by at_us) as next_us,
-        sum(maintenance_step) over (
-            partition by contract_version_id, clause_id, month_date order by at_us
-        ) as maintenance_depth,
-        sum(down_step) over (partition by contract_version_id, clause_id, month_date order by at_us) as down_depth,
-        sum(unknown_step) over (
-            partition by contract_version_id, clause_id, month_date order by at_us
-        ) as unknown_depth
-    from stepped
+        unit_key,
+        -- A stretch outside of its calendar has no length, and then the month has none.
+        case when count(*) = count(length_us) then sum(length_us) end as month_us,
+        sum(case when is_left_out then length_us else 0 end) as maintenance_us,
+        sum(case when is_unknown and not is_left_out then length_us else 0 end) as unknown_us,
+        sum(case when is_reported then stretch_to_us - stretch_from_us else 0 end) as reported_us
+    from stretches
+    group by contract_version_id, clause_id, month_date, unit_key
 
 ),
 
@@ -290,13 +102,22 @@ summed as (
         contract_version_id,
         clause_id,
         month_date,
-        sum(case when maintenance_depth > 0 then next_us - at_us else 0 end) as maintenance_us,
-        sum(case when maintenance_depth = 0 and down_depth > 0 then next_us - at_us else 0 end) as down_us,
-        sum(
-            case when maintenance_depth = 0 and down_depth = 0 and unknown_depth > 0 then next_us - at_us else 0 end
-        ) as unknown_us
-    from swept
+        case when count(*) = count(month_us) then sum(month_us) end as month_us,
+        sum(maintenance_us) as maintenance_us,
+        sum(unknown_us) as unknown_us,
+        max(reported_us) as reported_us
+    from summed_units
     group by contract_version_id, clause_id, month_date
+
+),
+
+registers as (
+
+    select distinct
+        contract_version_id,
+        service_id
+    from keys
+    where key_kind = 'maintenance'
 
 ),
 
@@ -304,16 +125,24 @@ measured as (
 
     select
         periods.*,
-        cast(periods.period_to_us - periods.period_from_us as bigint) as month_us,
-        cast(coalesce(summed.maintenance_us, 0) as bigint) as maintenance_us,
-        cast(coalesce(summed.down_us, 0) as bigint) as down_us,
-        cast(coalesce(summed.unknown_us, 0) as bigint) as unknown_us
+        cast(coalesce(summed.month_us, 0) as bigint) as month_us,
+        cast(case when summed.month_us > 0 then summed.maintenance_us else 0 end as bigint) as maintenance_us,
+        cast(case when summed.month_us > 0 then coalesce(counted_outages.counted_us, 0) else 0 end as bigint) as downtime_us,
+        cast(case when summed.month_us > 0 then summed.unknown_us else 0 end as bigint) as unknown_us,
+        case when registers.service_id is not null then coalesce(summed.reported_us, 0) end as reported_us
     from periods
     left join summed
         on
             periods.contract_version_id = summed.contract_version_id
             and periods.clause_id = summed.clause_id
             and periods.month_date = summed.month_date
+    left join counted_outages
+        on
+            periods.contract_version_id = counted_outages.contract_version_id
+            and periods.clause_id = counted_outages.clause_id
+            and periods.month_date = counted_outages.month_date
+    left join registers
+        on periods.contract_version_id = registers.contract_version_id and periods.service_id = registers.service_id
 
 ),
 
@@ -321,9 +150,29 @@ scoped as (
 
     select
         *,
-        month_us - maintenance_us - case when unknown_policy = 'exclude' then unknown_us else 0 end as in_scope_us,
-        down_us + case when unknown_policy = 'down' then unknown_us else 0 end as downtime_us
+        month_us
+        - case when denominator_kind = 'total' then 0 else maintenance_us end
+        - case when unknown_policy = 'exclude' then unknown_us else 0 end as in_scope_us
     from measured
+
+),
+
+clipped as (
+
+    -- The service's own states, within the period: what is seen around it is for the length of outages.
+    select
+        states.contract_version_id,
+        states.clause_id,
+        states.month_date,
+        greatest(states.from_us, periods.period_from_us) as from_us,
+        least(states.to_us, periods.period_to_us) as to_us
+    from states
+    inner join periods
+        on
+            states.contract_version_id = periods.contract_version_id
+            and states.clause_id = periods.clause_id
+            and states.month_date = periods.month_date
+    where periods.slice_us is not null
 
 ),
 
@@ -341,7 +190,7 @@ led as (
             rows between unbounded preceding and 1 preceding
         ) as covered_to_us
     from clipped
-    where state = 'maintenance'
+    where from_us < to_us
 
 ),
 
@@ -420,6 +269,7 @@ counted as (
         periods.clause_id,
         periods.month_date,
         periods.unknown_policy,
+        case when periods.denominator_kind = 'total' then coalesce(left_out_slices.slice_count, 0) else 0 end as kept_count,
         ceil(cast(periods.period_to_us - periods.period_from_us as numeric) / periods.slice_us)
         - coalesce(left_out_slices.slice_count, 0) as scope_count,
         coalesce(sampled_slices.slice_count, 0) as sampled_count,
@@ -441,36 +291,82 @@ counted as (
 
 averaged as (
 
-    -- A slice without a sample counts as the policy on unknown time says.
+    -- A slice without a sample counts as the policy on unknown time says. Where the total is not net of what is left
+    -- out, a slice that was left out whole had no error.
     select
         contract_version_id,
         clause_id,
         month_date,
-        case when unknown_policy = 'exclude' then sampled_count else scope_count end as slice_count,
+        kept_count + case when unknown_policy = 'exclude' then sampled_count else scope_count end as slice_count,
         error_quantity + case when unknown_policy = 'down' then scope_count - sampled_count else 0 end as error_quantity
     from counted
 
 ),
 
-quantified as (
+executed as (
 
-    -- What is judged: so much unavailable of so much in all, in microseconds or in slices.
+    select
+        contract_version_id,
+        clause_id,
+        month_date,
+        sum(sample_count) as sample_count,
+        sum(failed_count) as failed_count
+    from sliced
+    group by contract_version_id, clause_id, month_date
+
+),
+
+parted as (
+
+    -- What is judged: so much unavailable of so much in all, in microseconds, slices or executions.
     select
         scoped.*,
         cast(
-            case when scoped.availability_method = 'mean_of_slices' then averaged.error_quantity else scoped.downtime_us end
+            case scoped.availability_method
+                when 'mean_of_slices' then averaged.error_quantity
+                when 'executions' then coalesce(executed.failed_count, 0)
+                else scoped.downtime_us
+            end
             as numeric
-        ) as unavailable_quantity,
+        ) as part_unavailable_quantity,
         cast(
-            case when scoped.availability_method = 'mean_of_slices' then averaged.slice_count else scoped.in_scope_us end
+            case scoped.availability_method
+                when 'mean_of_slices' then averaged.slice_count
+                when 'executions' then coalesce(executed.sample_count, 0)
+                else scoped.in_scope_us
+            end
             as numeric
-        ) as total_quantity
+        ) as part_total_quantity
     from scoped
     left join averaged
         on
             scoped.contract_version_id = averaged.contract_version_id
             and scoped.clause_id = averaged.clause_id
             and scoped.month_date = averaged.month_date
+    left join executed
+        on
+            scoped.contract_version_id = executed.contract_version_id
+            and scoped.clause_id = executed.clause_id
+            and scoped.month_date = executed.month_date
+
+),
+
+quantified as (
+
+    -- A quarter is judged once, on the sums of its months, in the last of them.
+    select
+        *,
+        case
+            when reporting_period = 'quarter' and is_quarter_end
+                then sum(part_unavailable_quantity) over (partition by contract_version_id, clause_id, quarter_date)
+            else part_unavailable_quantity
+        end as unavailable_quantity,
+        case
+            when reporting_period = 'quarter' and is_quarter_end
+                then sum(part_total_quantity) over (partition by contract_version_id, clause_id, quarter_date)
+            else part_total_quantity
+        end as total_quantity
+    from parted
 
 ),
 
@@ -480,6 +376,8 @@ compared as (
         *,
         case
             when total_quantity = 0 then null
+            when reporting_period = 'quarter' and not is_quarter_end then null
+            when availability_method = 'executions' and total_quantity < minimum_volume_count then null
             when rounding_digits_no is null
                 then
                     {{ stands_to(
@@ -492,6 +390,24 @@ compared as (
                 ) }}
         end as is_kept
     from quantified
+
+),
+
+monitored as (
+
+    select
+        periods.contract_version_id,
+        periods.clause_id,
+        periods.month_date,
+        periods.period_to_us,
+        keys.source_name,
+        keys.key_value as monitor
+    from periods
+    inner join keys
+        on
+            periods.contract_version_id = keys.contract_version_id
+            and periods.service_id = keys.service_id
+            and keys.key_kind = 'monitor'
 
 ),
 
@@ -560,6 +476,8 @@ judged as (
             100 * (1 - cast(scoped.unknown_us as numeric) / nullif(scoped.month_us - scoped.maintenance_us, 0)), 6
         ) as coverage_pct,
         reported.vendor_reported_pct,
+        scoped.reported_us / 1000000.0 as reported_downtime_seconds,
+        (scoped.downtime_us - scoped.reported_us) / 1000000.0 as reported_difference_seconds,
         case
             when scoped.is_kept is null then 'no_data'
             when scoped.is_kept then 'met'

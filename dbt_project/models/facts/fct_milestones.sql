@@ -56,6 +56,7 @@ covered as (
         clauses.calendar_id,
         clauses.timezone,
         clauses.day_kind,
+        clauses.started_day_kind,
         clauses.replan_notice_days,
         clauses.aggregation,
         coalesce(clauses.as_of_us, {{ as_of_us() }}) as as_of_us,
@@ -153,8 +154,11 @@ last_plans as (
 
 bounds as (
 
+    -- A started day counts, unless the contract counts days that are over: then the last one that counts is the one
+    -- before the delivery.
     select
         covered.*,
+        case when covered.started_day_kind = 'floor' then 1 else 0 end as open_days,
         last_plans.valid_due_date as due_date,
         last_plans.valid_plan_no as plan_no,
         case
@@ -191,7 +195,7 @@ business_days as (
             bounds.calendar_id = calendar_days.calendar_id
             and calendar_days.is_business_day
             and bounds.due_date < calendar_days.utc_date
-            and calendar_days.utc_date <= coalesce(bounds.delivered_date, bounds.as_of_date)
+            and calendar_days.utc_date <= coalesce(bounds.delivered_date, bounds.as_of_date) - bounds.open_days
     group by bounds.source_name, bounds.release_key, bounds.contract_version_id, bounds.clause_id
 
 ),
@@ -202,7 +206,7 @@ measured as (
         bounds.*,
         case bounds.day_kind
             when 'business' then coalesce(business_days.day_count, 0)
-            else greatest(0, coalesce(bounds.delivered_date, bounds.as_of_date) - bounds.due_date)
+            else greatest(0, coalesce(bounds.delivered_date, bounds.as_of_date) - bounds.open_days - bounds.due_date)
         end as delay_days,
         excluded_releases.release_number is not null as is_excluded
     from bounds

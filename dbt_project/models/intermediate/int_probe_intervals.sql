@@ -1,47 +1,61 @@
-with samples as (
+{{ config(
+    materialized='incremental', incremental_strategy='append', on_schema_change='fail',
+    pre_hook="{{ forget(ref('int_touched_monitors'), ['source_name', 'monitor', 'utc_month_date']) }}",
+) }}
 
-    select
-        source_name,
-        batch_id,
-        source_row,
-        monitor,
-        sampled_us,
-        is_up
-    from {{ ref('stg_prometheus__samples') }}
-    where sampled_us < {{ as_of_us() }}
-    union all
-    select
-        source_name,
-        batch_id,
-        source_row,
-        monitor,
-        sampled_us,
-        is_up
-    from {{ ref('stg_upptime__checks') }}
-    where sampled_us < {{ as_of_us() }}
+with touched as (
+
+    select * from {{ ref('int_touched_monitors') }}
 
 ),
 
-shortest_tolerance as (
+tolerances as (
 
-    select cast(coalesce(min(probe_interval_seconds), 0) * 1500000 as bigint) as tolerance_us
-    from {{ ref('current_clauses') }}
-    where indicator = 'availability'
+    select * from {{ ref('int_probe_tolerances') }}
+
+),
+
+samples as (
+
+    select
+        source_name,
+        batch_id,
+        source_row,
+        monitor,
+        cast(date_trunc('month', sampled_at at time zone 'UTC') as date) as utc_month_date,
+        sampled_us,
+        is_up
+    from {{ ref('int_probe_samples') }}
+    {% if computes_only_touched() -%}
+        -- Bounds that the planner knows as it starts: months that nothing touched are not read.
+        where
+            sampled_at >= (select cast(min(utc_month_date) as timestamp) at time zone 'UTC' from touched)
+            and sampled_at < (select cast(max(utc_month_date) + interval '1 month' as timestamp) at time zone 'UTC' from touched)
+            and (source_name, monitor, cast(date_trunc('month', sampled_at at time zone 'UTC') as date)) in (
+                select
+                    source_name,
+                    monitor,
+                    utc_month_date
+                from touched
+            )
+    {%- endif %}
 
 ),
 
 followed as (
 
-    -- Of two samples of one instant the one landed last holds; the other lasts no time.
+    -- Of two samples of one instant the one landed last holds; the other lasts no time. Each month stands alone, so
+    -- that a late sample touches its own only: the last sample of a month has no end here.
     select
         source_name,
         monitor,
+        utc_month_date,
         sampled_us as from_us,
         lead(sampled_us) over ordered as to_us,
         first_value(sampled_us) over ordered = sampled_us as is_first,
         is_up
     from samples
-    window ordered as (partition by source_name, monitor order by sampled_us, batch_id, source_row)
+    window ordered as (partition by source_name, monitor, utc_month_date order by sampled_us, batch_id, source_row)
 
 ),
 
@@ -51,12 +65,14 @@ kept as (
     select
         followed.source_name,
         followed.monitor,
+        followed.utc_month_date,
         followed.from_us,
         followed.to_us,
         followed.is_first,
-        followed.is_up
+        followed.is_up,
+        tolerances.tolerance_us
     from followed
-    cross join shortest_tolerance
+    cross join tolerances
     where
         followed.to_us is null
         or (
@@ -64,7 +80,7 @@ kept as (
             and (
                 not followed.is_up
                 or followed.is_first
-                or followed.to_us - followed.from_us > shortest_tolerance.tolerance_us
+                or followed.to_us - followed.from_us > tolerances.tolerance_us
             )
         )
 

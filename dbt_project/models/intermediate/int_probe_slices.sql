@@ -1,13 +1,7 @@
-with months as (
+with periods as (
 
-    select * from {{ ref('contract_months') }}
-
-),
-
-clauses as (
-
-    select * from {{ ref('current_clauses') }}
-    where availability_method = 'mean_of_slices'
+    select * from {{ ref('int_availability_periods') }}
+    where availability_method in ('mean_of_slices', 'executions')
 
 ),
 
@@ -19,67 +13,35 @@ keys as (
 
 samples as (
 
-    select
-        source_name,
-        monitor,
-        sampled_us,
-        is_up,
-        batch_id,
-        source_row
-    from {{ ref('stg_prometheus__samples') }}
-    where sampled_us < {{ as_of_us() }}
-    union all
-    select
-        source_name,
-        monitor,
-        sampled_us,
-        is_up,
-        batch_id,
-        source_row
-    from {{ ref('stg_upptime__checks') }}
-    where sampled_us < {{ as_of_us() }}
+    -- Bounds that the planner knows as it starts: months that no period lies in are not read.
+    select * from {{ ref('int_probe_samples') }}
+    where
+        sampled_at >= (select {{ to_instant('min(period_from_us)') }} from {{ ref('int_availability_periods') }})
+        and sampled_at < (select {{ to_instant('max(period_to_us)') }} from {{ ref('int_availability_periods') }})
 
 ),
 
-outages as (
+left_out as (
 
-    select * from {{ ref('stg_servicenow__outages') }}
-    where outage_kind = 'planned'
-
-),
-
-exclusions as (
-
-    select * from {{ ref('int_exclusions') }}
-    where from_us is not null
-
-),
-
-periods as (
-
-    select
-        clauses.contract_version_id,
-        clauses.clause_id,
-        clauses.service_id,
-        months.month_date,
-        months.period_from_us,
-        months.period_to_us,
-        cast(clauses.slice_seconds * 1000000 as bigint) as slice_us,
-        cast(clauses.maintenance_notice_seconds * 1000000 as bigint) as notice_us
-    from clauses
-    inner join months on clauses.contract_version_id = months.contract_version_id
+    -- Planned work announced in time, and time that was excluded; stretches lie apart.
+    select * from {{ ref('int_availability_stretches') }}
+    where is_left_out
 
 ),
 
 sampled as (
 
+    -- Of executions the whole period is one slice.
     select
         periods.contract_version_id,
         periods.clause_id,
-        periods.service_id,
         periods.month_date,
-        periods.notice_us,
-        (samples.sampled_us - periods.period_from_us) / periods.slice_us as slice_no,
+        periods.availability_method,
+        periods.denominator_kind,
+        periods.minimum_volume_count,
+        coalesce((samples.sampled_us - periods.period_from_us) / periods.slice_us, 0) as slice_no,
+        samples.source_name,
+        samples.monitor,
         samples.sampled_us,
         samples.is_up,
         -- Of two samples of one instant the one landed last holds.
@@ -104,58 +66,38 @@ sampled as (
 
 ),
 
-left_out as (
-
-    -- Samples within planned work announced in time, or within time that was excluded.
-    select
-        sampled.contract_version_id,
-        sampled.clause_id,
-        sampled.sampled_us
-    from sampled
-    inner join keys
-        on
-            sampled.contract_version_id = keys.contract_version_id
-            and sampled.service_id = keys.service_id
-            and keys.key_kind = 'maintenance'
-    inner join outages
-        on
-            keys.source_name = outages.source_name
-            and keys.key_value = outages.service_key
-            and outages.announced_us <= outages.begin_us - sampled.notice_us
-            and sampled.sampled_us >= outages.begin_us
-            and sampled.sampled_us < outages.end_us
-    union
-    select
-        sampled.contract_version_id,
-        sampled.clause_id,
-        sampled.sampled_us
-    from sampled
-    inner join exclusions
-        on
-            sampled.contract_version_id = exclusions.contract_version_id
-            and sampled.clause_id = exclusions.clause_id
-            and sampled.sampled_us >= exclusions.from_us
-            and sampled.sampled_us < exclusions.to_us
-
-),
-
-counted as (
+told_apart as (
 
     select
-        sampled.contract_version_id,
-        sampled.clause_id,
-        sampled.month_date,
-        cast(sampled.slice_no as integer) as slice_no,
-        count(*) as sample_count,
-        sum(case when sampled.is_up then 0 else 1 end) as failed_count
+        sampled.*,
+        left_out.stretch_from_us is not null as is_left_out
     from sampled
     left join left_out
         on
             sampled.contract_version_id = left_out.contract_version_id
             and sampled.clause_id = left_out.clause_id
-            and sampled.sampled_us = left_out.sampled_us
-    where sampled.version_rank = 1 and left_out.sampled_us is null
-    group by sampled.contract_version_id, sampled.clause_id, sampled.month_date, sampled.slice_no
+            and sampled.month_date = left_out.month_date
+            and sampled.sampled_us >= left_out.stretch_from_us
+            and sampled.sampled_us < left_out.stretch_to_us
+    where sampled.version_rank = 1
+
+),
+
+counted as (
+
+    -- Where all executions are in the total, those that were left out did not fail.
+    select
+        contract_version_id,
+        clause_id,
+        month_date,
+        availability_method,
+        minimum_volume_count,
+        cast(slice_no as integer) as slice_no,
+        count(*) as sample_count,
+        sum(case when is_up or is_left_out then 0 else 1 end) as failed_count
+    from told_apart
+    where not is_left_out or (availability_method = 'executions' and denominator_kind = 'total')
+    group by contract_version_id, clause_id, month_date, availability_method, minimum_volume_count, slice_no
 
 ),
 
@@ -171,6 +113,8 @@ rated as (
         cast(failed_count as integer) as failed_count,
         {{ trimmed(quotient('failed_count', 'sample_count')) }} as error_quantity
     from counted
+    -- A slice of too few samples is like one without; too few executions leave the month without a verdict.
+    where availability_method = 'executions' or sample_count >= minimum_volume_count
 
 )
 

@@ -4,10 +4,25 @@ with releases as (
 
 ),
 
+change_versions as (
+
+    select
+        changes.*,
+        row_number() over (
+            partition by changes.source_name, changes.record_key, changes.change_key
+            order by changes.changed_us desc nulls last, changes.batch_id desc, changes.source_row desc
+        ) as version_rank
+    from releases
+    inner join {{ ref('stg_servicenow__field_changes') }} as changes
+        on releases.source_name = changes.source_name and releases.release_key = changes.record_key
+    where changes.table_name = 'rm_release'
+
+),
+
 changes as (
 
-    select * from {{ ref('stg_servicenow__field_changes') }}
-    where table_name = 'rm_release'
+    select * from change_versions
+    where version_rank = 1
 
 ),
 

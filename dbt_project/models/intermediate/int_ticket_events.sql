@@ -1,32 +1,84 @@
+{{ config(
+    materialized='incremental', incremental_strategy='append', on_schema_change='fail',
+    pre_hook="{{ forget(ref('int_touched_tickets'), ['ticket_id']) }}",
+    indexes=[{'columns': ['ticket_id']}, {'columns': ['event_us']}]
+) }}
+
 with tickets as (
 
     select * from {{ ref('int_tickets') }}
+    {{ where_touched(ref('int_touched_tickets'), 'ticket_key') }}
+
+),
+
+incident_versions as (
+
+    select
+        *,
+        {{ staged_version_rank('ticket_key', 'updated_us') }}
+    from {{ ref('stg_servicenow__incidents') }}
+    {{ where_touched(ref('int_touched_tickets'), 'ticket_key') }}
 
 ),
 
 incidents as (
 
-    select * from {{ ref('stg_servicenow__incidents') }}
+    select * from incident_versions
+    where version_rank = 1
+
+),
+
+change_versions as (
+
+    select
+        *,
+        {{ staged_version_rank('record_key, change_key', 'changed_us') }}
+    from {{ ref('stg_servicenow__field_changes') }}
+    {{ where_touched(ref('int_touched_tickets'), 'record_key') }}
 
 ),
 
 field_changes as (
 
-    select * from {{ ref('stg_servicenow__field_changes') }}
-    where table_name = 'incident' and field in ('state', 'hold_reason', 'priority', 'assignment_group')
+    select * from change_versions
+    where
+        version_rank = 1
+        and table_name = 'incident'
+        and field in ('state', 'hold_reason', 'priority', 'assignment_group')
+
+),
+
+comment_versions as (
+
+    select
+        *,
+        {{ staged_version_rank('record_key, comment_key', 'written_us') }}
+    from {{ ref('stg_servicenow__comments') }}
+    {{ where_touched(ref('int_touched_tickets'), 'record_key') }}
 
 ),
 
 comments as (
 
-    select * from {{ ref('stg_servicenow__comments') }}
-    where table_name = 'incident'
+    select * from comment_versions
+    where version_rank = 1 and table_name = 'incident'
+
+),
+
+log_versions as (
+
+    select
+        *,
+        {{ staged_version_rank('ticket_key, change_sequence', 'changed_us') }}
+    from {{ ref('stg_incident_log__events') }}
+    {{ where_touched(ref('int_touched_tickets'), 'ticket_key') }}
 
 ),
 
 log_events as (
 
-    select * from {{ ref('stg_incident_log__events') }}
+    select * from log_versions
+    where version_rank = 1
 
 ),
 
@@ -182,6 +234,17 @@ united as (
     union all
     select * from log_states
 
+),
+
+numbered as (
+
+    select
+        *,
+        cast(row_number() over (
+            partition by ticket_id order by event_us, tie_rank, {{ in_byte_order('tie_key') }}, field
+        ) as integer) as event_no
+    from united
+
 )
 
-select * from united
+select * from numbered

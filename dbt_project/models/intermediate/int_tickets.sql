@@ -1,12 +1,26 @@
+{{ config(
+    materialized='incremental', incremental_strategy='append', on_schema_change='fail',
+    pre_hook="{{ forget(ref('int_touched_tickets'), ['ticket_id']) }}",
+    indexes=[{'columns': ['source_name', 'service_key']}]
+) }}
+
 with incidents as (
 
-    select * from {{ ref('stg_servicenow__incidents') }}
+    select
+        *,
+        {{ staged_version_rank('ticket_key', 'updated_us') }}
+    from {{ ref('stg_servicenow__incidents') }}
+    {{ where_touched(ref('int_touched_tickets'), 'ticket_key') }}
 
 ),
 
 log_events as (
 
-    select * from {{ ref('stg_incident_log__events') }}
+    select
+        *,
+        {{ staged_version_rank('ticket_key, change_sequence', 'changed_us') }}
+    from {{ ref('stg_incident_log__events') }}
+    {{ where_touched(ref('int_touched_tickets'), 'ticket_key') }}
 
 ),
 
@@ -21,7 +35,7 @@ first_groups as (
             partition by source_name, ticket_key order by changed_us, change_sequence
         ) as group_rank
     from log_events
-    where assignment_group is not null
+    where version_rank = 1 and assignment_group is not null
 
 ),
 
@@ -33,6 +47,7 @@ logged as (
         min(log_events.opened_us) as opened_us,
         max(log_events.resolved_us) as resolved_us
     from log_events
+    where log_events.version_rank = 1
     group by log_events.source_name, log_events.ticket_key
 
 ),
@@ -47,6 +62,7 @@ united as (
         opened_us,
         resolved_us
     from incidents
+    where version_rank = 1
     union all
     select
         logged.source_name,

@@ -51,6 +51,7 @@ breaches as (
         started_us as event_us,
         cast(business_us as numeric) as measured_numerator,
         cast(1000000 as numeric) as measured_denominator,
+        target_seconds as own_target_value,
         cast(null as numeric) as unavailable_quantity,
         cast(null as numeric) as total_quantity
     from clocks
@@ -66,6 +67,7 @@ breaches as (
         due_us as event_us,
         cast(delay_days as numeric) as measured_numerator,
         cast(1 as numeric) as measured_denominator,
+        cast(null as numeric) as own_target_value,
         cast(null as numeric) as unavailable_quantity,
         cast(null as numeric) as total_quantity
     from milestones
@@ -81,6 +83,7 @@ breaches as (
         cast(null as bigint) as event_us,
         100 * (total_quantity - unavailable_quantity) as measured_numerator,
         total_quantity as measured_denominator,
+        cast(null as numeric) as own_target_value,
         unavailable_quantity,
         total_quantity
     from availability
@@ -96,6 +99,7 @@ breaches as (
         cast(null as bigint) as event_us,
         measured_numerator,
         measured_denominator,
+        cast(null as numeric) as own_target_value,
         cast(null as numeric) as unavailable_quantity,
         cast(null as numeric) as total_quantity
     from indicator_months
@@ -121,6 +125,7 @@ judged as (
         coalesce(breaches.event_us, months.period_to_us) as event_us,
         breaches.measured_numerator,
         breaches.measured_denominator,
+        breaches.own_target_value,
         breaches.unavailable_quantity,
         breaches.total_quantity,
         months.part_days,

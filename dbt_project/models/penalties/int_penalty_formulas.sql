@@ -46,7 +46,7 @@ based as (
         events.unavailable_quantity,
         events.total_quantity,
         clauses.objective_operator,
-        clauses.objective_value,
+        coalesce(events.own_target_value, clauses.objective_value) as objective_value,
         clauses.rounding_digits_no,
         clauses.rounding_mode,
         clauses.rounding_unit_value,

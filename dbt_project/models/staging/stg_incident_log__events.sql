@@ -1,9 +1,6 @@
 with source as (
 
-    select
-        *,
-        {{ version_rank('number, sys_mod_count', "to_timestamp(sys_updated_at, 'DD/MM/YYYY HH24:MI')") }}
-    from {{ source('raw_incident_log', 'incident_events') }}
+    select * from {{ source('raw_incident_log', 'incident_events') }}
 
 ),
 
@@ -22,7 +19,6 @@ renamed as (
         {{ day_first_us('resolved_at', 'source_timezone') }} as resolved_us,
         {{ day_first_us('closed_at', 'source_timezone') }} as closed_us
     from source
-    where version_rank = 1
 
 )
 

@@ -1,9 +1,6 @@
 with source as (
 
-    select
-        *,
-        {{ version_rank('sys_id', 'sys_created_on') }}
-    from {{ source('raw_servicenow', 'sys_journal_field') }}
+    select * from {{ source('raw_servicenow', 'sys_journal_field') }}
 
 ),
 
@@ -18,7 +15,6 @@ renamed as (
         sys_created_by as author,
         {{ servicenow_us('sys_created_on') }} as written_us
     from source
-    where version_rank = 1
 
 )
 

@@ -1,9 +1,6 @@
 with source as (
 
-    select
-        *,
-        {{ version_rank('sys_id', 'sys_created_on') }}
-    from {{ source('raw_servicenow', 'sys_audit') }}
+    select * from {{ source('raw_servicenow', 'sys_audit') }}
 
 ),
 
@@ -21,7 +18,6 @@ renamed as (
         cast(nullif(record_checkpoint, '') as bigint) as change_sequence,
         {{ servicenow_us('sys_created_on') }} as changed_us
     from source
-    where version_rank = 1
 
 )
 

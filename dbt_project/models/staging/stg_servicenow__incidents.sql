@@ -1,9 +1,6 @@
 with source as (
 
-    select
-        *,
-        {{ version_rank('sys_id', 'sys_updated_on') }}
-    from {{ source('raw_servicenow', 'incident') }}
+    select * from {{ source('raw_servicenow', 'incident') }}
 
 ),
 
@@ -21,9 +18,9 @@ renamed as (
         assignment_group,
         {{ servicenow_us('opened_at') }} as opened_us,
         {{ servicenow_us('resolved_at') }} as resolved_us,
-        {{ servicenow_us('closed_at') }} as closed_us
+        {{ servicenow_us('closed_at') }} as closed_us,
+        {{ servicenow_us('sys_updated_on') }} as updated_us
     from source
-    where version_rank = 1
 
 )
 

@@ -16,9 +16,9 @@ renamed as (
         type as outage_kind,
         {{ servicenow_us('begin_at') }} as begin_us,
         {{ servicenow_us('end_at') }} as end_us,
-        {{ servicenow_us('sys_created_on') }} as announced_us
+        {{ servicenow_us('sys_created_on') }} as announced_us,
+        version_rank
     from source
-    where version_rank = 1
 
 )
 

@@ -65,9 +65,9 @@ class CalendarDay:
         """Open microseconds of this day."""
         return sum(close - open_ for open_, close in self.pieces)
 
-    def row(self) -> tuple[int | bool | date, ...]:
-        """Return the values of ``reference.calendar_days`` after ``calendar_id``; unused pieces are 0, 0."""
-        padded = self.pieces + ((0, 0),) * (MAX_PIECES - len(self.pieces))
+    def row(self) -> tuple[int | bool | date | None, ...]:
+        """Return the values of ``reference.calendar_days`` after ``calendar_id``; unused pieces are null."""
+        padded = self.pieces + ((None, None),) * (MAX_PIECES - len(self.pieces))
         flat = [end for piece in padded for end in piece]
         return (
             self.day_no,

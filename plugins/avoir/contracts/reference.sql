@@ -399,18 +399,18 @@ create table if not exists reference.calendar_days (
     is_business_day boolean not null,
     open_before_us bigint not null,
     open_day_us bigint not null,
-    open_1_us bigint not null,
-    close_1_us bigint not null,
-    open_2_us bigint not null,
-    close_2_us bigint not null,
-    open_3_us bigint not null,
-    close_3_us bigint not null,
-    open_4_us bigint not null,
-    close_4_us bigint not null,
-    open_5_us bigint not null,
-    close_5_us bigint not null,
-    open_6_us bigint not null,
-    close_6_us bigint not null,
+    open_1_us bigint,
+    close_1_us bigint,
+    open_2_us bigint,
+    close_2_us bigint,
+    open_3_us bigint,
+    close_3_us bigint,
+    open_4_us bigint,
+    close_4_us bigint,
+    open_5_us bigint,
+    close_5_us bigint,
+    open_6_us bigint,
+    close_6_us bigint,
     primary key (calendar_id, day_no)
 );
 comment on table reference.calendar_days is
@@ -421,4 +421,17 @@ comment on column reference.calendar_days.is_business_day is
 comment on column reference.calendar_days.open_before_us is 'Open microseconds from the first day of the calendar to this UTC midnight.';
 comment on column reference.calendar_days.open_day_us is 'Open microseconds of this UTC day.';
 comment on column reference.calendar_days.open_1_us is
-    'First open piece [open, close) in microseconds of the UTC day; unused pieces are 0, 0.';
+    'First open piece [open, close) in microseconds of the UTC day; unused pieces are null.';
+alter table reference.calendar_days
+alter column open_1_us drop not null,
+alter column close_1_us drop not null,
+alter column open_2_us drop not null,
+alter column close_2_us drop not null,
+alter column open_3_us drop not null,
+alter column close_3_us drop not null,
+alter column open_4_us drop not null,
+alter column close_4_us drop not null,
+alter column open_5_us drop not null,
+alter column close_5_us drop not null,
+alter column open_6_us drop not null,
+alter column close_6_us drop not null;

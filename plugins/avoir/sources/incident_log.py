@@ -53,6 +53,7 @@ INCIDENT_EVENTS = Table(
     text_columns(*EXPORT_COLUMNS, "source_timezone"),
     key=("number", "sys_mod_count"),
     updated="sys_updated_at",
+    subject="number",
 )
 
 UNKNOWN = "?"

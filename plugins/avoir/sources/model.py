@@ -69,7 +69,8 @@ class Table:
     """A raw table: append-only, one row per version of a record.
 
     ``key`` identifies the record, ``updated`` orders its versions (``None``: records never change),
-    ``partition`` is the ``timestamptz`` column by whose UTC month the table is partitioned.
+    ``partition`` is the ``timestamptz`` column by whose UTC month the table is partitioned, ``subject`` the
+    column that names what a row is about: a build looks up the rows of what changed by it.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Table:
     key: tuple[str, ...]
     updated: str | None = None
     partition: str | None = None
+    subject: str | None = None
 
     def __post_init__(self) -> None:
         if not IDENTIFIER.fullmatch(self.name):
@@ -84,9 +86,9 @@ class Table:
         names = self.column_names
         if len(set(names)) != len(names):
             raise ValueError(f"table {self.name} repeats a column")
-        wanted = {*self.key, *filter(None, (self.updated, self.partition))}
+        wanted = {*self.key, *filter(None, (self.updated, self.partition, self.subject))}
         if not self.key or not wanted <= set(names):
-            raise ValueError(f"table {self.name}: key, updated and partition must be columns of it")
+            raise ValueError(f"table {self.name}: key, updated, partition and subject must be columns of it")
         if self.partition and self.column(self.partition).type != "timestamptz":
             raise ValueError(f"table {self.name} must be partitioned by a timestamptz column")
 

@@ -1,0 +1,322 @@
+with clauses as (
+
+    select * from {{ ref('current_clauses') }}
+    where indicator = 'availability'
+
+),
+
+months as (
+
+    select * from {{ ref('contract_months') }}
+
+),
+
+terms as (
+
+    select * from {{ ref('contract_terms') }}
+
+),
+
+keys as (
+
+    select * from {{ ref('service_terms') }}
+
+),
+
+hashes as (
+
+    select * from {{ ref('int_contract_hashes') }}
+
+),
+
+new_batches as (
+
+    select * from {{ ref('int_new_batches') }}
+
+),
+
+touched_monitors as (
+
+    select * from {{ ref('int_touched_monitors') }}
+    where landed_from_us is not null
+
+),
+
+states as (
+
+    select * from {{ ref('int_probe_states') }}
+
+),
+
+tolerances as (
+
+    select * from {{ ref('int_probe_tolerances') }}
+
+),
+
+outages as (
+
+    select * from {{ ref('stg_servicenow__outages') }}
+
+),
+
+published as (
+
+    select * from {{ ref('stg_upptime__published') }}
+
+),
+
+periods as (
+
+    select
+        clauses.contract_version_id,
+        clauses.contract_id,
+        clauses.vendor_id,
+        clauses.service_id,
+        clauses.clause_id,
+        clauses.objective_value,
+        clauses.objective_operator,
+        clauses.unknown_policy,
+        clauses.availability_method,
+        clauses.rounding_digits_no,
+        clauses.rounding_mode,
+        clauses.rounding_unit_value,
+        clauses.quorum_count,
+        clauses.minimum_downtime_us,
+        clauses.is_whole_minutes,
+        clauses.minimum_volume_count,
+        clauses.reporting_period,
+        clauses.denominator_kind,
+        case when clauses.availability_method = 'service_hours' then clauses.calendar_id end as calendar_id,
+        cast(clauses.slice_seconds * 1000000 as bigint) as slice_us,
+        cast(clauses.maintenance_notice_seconds * 1000000 as bigint) as notice_us,
+        cast(clauses.probe_interval_seconds * 1500000 as bigint) as tolerance_us,
+        months.month_date,
+        months.is_complete,
+        months.as_of_us,
+        months.period_from_us,
+        least(months.period_to_us, months.as_of_us) as period_to_us,
+        cast(date_trunc('quarter', months.month_date) as date) as quarter_date,
+        -- A version is judged by the quarter in the last of its months there.
+        months.month_date = least(
+            cast(date_trunc('quarter', months.month_date) + interval '2 months' as date),
+            cast(date_trunc('month', cast(terms.valid_to_date - 1 as timestamp)) as date)
+        ) as is_quarter_end
+    from clauses
+    inner join months on clauses.contract_version_id = months.contract_version_id
+    inner join terms on clauses.contract_version_id = terms.contract_version_id
+
+),
+
+{% if not builds_everything() -%}
+last_hashes as (
+
+    {{ as_last_built('built_hashes', {'contract_id': 'text', 'terms_hash': 'text'}) }}
+
+),
+
+last_instants as (
+
+    {{ as_last_built('built_instants', {'as_of_us': 'bigint'}) }}
+
+),
+
+last_months as (
+
+    {{ as_last_built('fct_availability_months', {
+        'contract_version_id': 'text', 'clause_id': 'text', 'month_date': 'date', 'is_complete': 'boolean'
+    }) }}
+
+),
+
+changed_contracts as (
+
+    select hashes.contract_id
+    from hashes
+    left join last_hashes on hashes.contract_id = last_hashes.contract_id
+    where hashes.terms_hash is distinct from last_hashes.terms_hash
+    union
+    -- A build for an earlier instant than the last one unknows things: all is computed anew.
+    select hashes.contract_id
+    from hashes
+    inner join last_instants on last_instants.as_of_us > {{ as_of_us() }}
+
+),
+
+probed as (
+
+    -- From the sample before the new ones, which they end, to the one after them.
+    select
+        touched_monitors.source_name,
+        touched_monitors.monitor as key_value,
+        'monitor' as key_kind,
+        least(min(touched_monitors.landed_from_us) - min(tolerances.tolerance_us), min(before.from_us)) as touched_from_us,
+        case
+            when count(after.from_us) > count(after.to_us) then {{ as_of_us() }}
+            else greatest(max(touched_monitors.landed_to_us) + min(tolerances.tolerance_us), max(after.to_us))
+        end as touched_to_us
+    from touched_monitors
+    cross join tolerances
+    left join states as before
+        on
+            touched_monitors.source_name = before.source_name
+            and touched_monitors.monitor = before.monitor
+            and touched_monitors.landed_from_us = before.to_us
+    left join states as after
+        on
+            touched_monitors.source_name = after.source_name
+            and touched_monitors.monitor = after.monitor
+            and touched_monitors.landed_to_us = after.from_us
+    group by touched_monitors.source_name, touched_monitors.monitor, touched_monitors.utc_month_date
+
+),
+
+changed_outages as (
+
+    -- Where an outage was and where it is now.
+    select distinct
+        outages.source_name,
+        outages.outage_key
+    from outages
+    inner join new_batches on outages.batch_id = new_batches.batch_id
+
+),
+
+registered as (
+
+    select
+        outages.source_name,
+        outages.service_key as key_value,
+        'maintenance' as key_kind,
+        outages.begin_us as touched_from_us,
+        coalesce(outages.end_us, {{ as_of_us() }}) as touched_to_us
+    from changed_outages
+    inner join outages
+        on changed_outages.source_name = outages.source_name and changed_outages.outage_key = outages.outage_key
+
+),
+
+followed_publications as (
+
+    select
+        *,
+        lag(published_us, 1, 0) over (partition by source_name, monitor order by published_us) as previous_us
+    from published
+
+),
+
+republished as (
+
+    -- A figure counts for the months that had ended since the one before it, and for those that go on.
+    select
+        followed_publications.source_name,
+        followed_publications.monitor as key_value,
+        'monitor' as key_kind,
+        followed_publications.previous_us as touched_from_us,
+        {{ as_of_us() }} as touched_to_us
+    from followed_publications
+    inner join new_batches on followed_publications.batch_id = new_batches.batch_id
+    union all
+    select
+        followed_publications.source_name,
+        followed_publications.monitor as key_value,
+        'monitor' as key_kind,
+        followed_publications.previous_us as touched_from_us,
+        {{ as_of_us() }} as touched_to_us
+    from followed_publications
+    inner join last_instants on followed_publications.published_us >= last_instants.as_of_us
+
+),
+
+ranges as (
+
+    select * from probed
+    union all
+    select * from registered
+    union all
+    select * from republished
+
+),
+
+touched as (
+
+    select
+        periods.contract_version_id,
+        periods.clause_id,
+        periods.month_date
+    from periods
+    inner join keys
+        on periods.contract_version_id = keys.contract_version_id and periods.service_id = keys.service_id
+    inner join ranges
+        on
+            keys.source_name = ranges.source_name
+            and keys.key_kind = ranges.key_kind
+            and keys.key_value = ranges.key_value
+            and periods.period_from_us <= ranges.touched_to_us + periods.minimum_downtime_us
+            and periods.period_to_us >= ranges.touched_from_us - periods.minimum_downtime_us
+    union
+    -- What was not over in the last build, or is not now, or was not there.
+    select
+        periods.contract_version_id,
+        periods.clause_id,
+        periods.month_date
+    from periods
+    left join last_months
+        on
+            periods.contract_version_id = last_months.contract_version_id
+            and periods.clause_id = last_months.clause_id
+            and periods.month_date = last_months.month_date
+    where not periods.is_complete or not coalesce(last_months.is_complete, false)
+    union
+    select
+        periods.contract_version_id,
+        periods.clause_id,
+        periods.month_date
+    from periods
+    inner join changed_contracts on periods.contract_id = changed_contracts.contract_id
+
+),
+
+touched_quarters as (
+
+    select distinct
+        periods.contract_version_id,
+        periods.clause_id,
+        periods.quarter_date
+    from periods
+    inner join touched
+        on
+            periods.contract_version_id = touched.contract_version_id
+            and periods.clause_id = touched.clause_id
+            and periods.month_date = touched.month_date
+    where periods.reporting_period = 'quarter'
+
+),
+
+taken_up as (
+
+    select periods.*
+    from periods
+    left join touched
+        on
+            periods.contract_version_id = touched.contract_version_id
+            and periods.clause_id = touched.clause_id
+            and periods.month_date = touched.month_date
+    left join touched_quarters
+        on
+            periods.contract_version_id = touched_quarters.contract_version_id
+            and periods.clause_id = touched_quarters.clause_id
+            and periods.quarter_date = touched_quarters.quarter_date
+    where touched.clause_id is not null or touched_quarters.clause_id is not null
+
+)
+
+{% else -%}
+taken_up as (
+
+    select * from periods
+
+)
+
+{% endif -%}
+select * from taken_up

@@ -1,0 +1,27 @@
+with batches as (
+
+    select * from {{ source('loads', 'batches') }}
+
+),
+
+built as (
+
+    {{ as_last_built('built_batches', {'batch_id': 'bigint'}) }}
+
+),
+
+landed as (
+
+    -- By what was built and not by the highest number: a load may commit after one that began later.
+    select
+        batches.batch_id,
+        batches.source_name,
+        {{ to_us('batches.window_from') }} as window_from_us,
+        {{ to_us('batches.window_to') }} as window_to_us
+    from batches
+    left join built on batches.batch_id = built.batch_id
+    where built.batch_id is null
+
+)
+
+select * from landed

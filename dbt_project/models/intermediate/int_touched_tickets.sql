@@ -1,0 +1,193 @@
+with new_batches as (
+
+    select * from {{ ref('int_new_batches') }}
+
+),
+
+incidents as (
+
+    select * from {{ ref('stg_servicenow__incidents') }}
+
+),
+
+field_changes as (
+
+    select * from {{ ref('stg_servicenow__field_changes') }}
+
+),
+
+comments as (
+
+    select * from {{ ref('stg_servicenow__comments') }}
+
+),
+
+log_events as (
+
+    select * from {{ ref('stg_incident_log__events') }}
+
+),
+
+keys as (
+
+    select * from {{ ref('service_terms') }}
+    where key_kind = 'ticket'
+
+),
+
+hashes as (
+
+    select * from {{ ref('int_contract_hashes') }}
+
+),
+
+everything as (
+
+    select
+        source_name,
+        ticket_key
+    from incidents
+    union
+    select
+        source_name,
+        ticket_key
+    from log_events
+
+),
+
+{% if not builds_everything() -%}
+last_hashes as (
+
+    {{ as_last_built('built_hashes', {'contract_id': 'text', 'terms_hash': 'text'}) }}
+
+),
+
+last_instants as (
+
+    {{ as_last_built('built_instants', {'as_of_us': 'bigint'}) }}
+
+),
+
+last_tickets as (
+
+    {{ as_last_built(
+        'int_tickets', {'ticket_id': 'text', 'source_name': 'text', 'ticket_key': 'text', 'service_key': 'text'}
+    ) }}
+
+),
+
+last_events as (
+
+    {{ as_last_built('int_ticket_events', {'ticket_id': 'text', 'event_us': 'bigint'}) }}
+
+),
+
+last_clocks as (
+
+    {{ as_last_built('fct_ticket_clocks', {'ticket_id': 'text', 'contract_id': 'text', 'is_settled': 'boolean'}) }}
+
+),
+
+changed_contracts as (
+
+    select coalesce(hashes.contract_id, last_hashes.contract_id) as contract_id
+    from hashes
+    full outer join last_hashes on hashes.contract_id = last_hashes.contract_id
+    where hashes.terms_hash is distinct from last_hashes.terms_hash
+
+),
+
+landed as (
+
+    select
+        incidents.source_name,
+        incidents.ticket_key
+    from incidents
+    inner join new_batches on incidents.batch_id = new_batches.batch_id
+    union
+    select
+        field_changes.source_name,
+        field_changes.record_key as ticket_key
+    from field_changes
+    inner join new_batches on field_changes.batch_id = new_batches.batch_id
+    where field_changes.table_name = 'incident'
+    union
+    select
+        comments.source_name,
+        comments.record_key as ticket_key
+    from comments
+    inner join new_batches on comments.batch_id = new_batches.batch_id
+    where comments.table_name = 'incident'
+    union
+    select
+        log_events.source_name,
+        log_events.ticket_key
+    from log_events
+    inner join new_batches on log_events.batch_id = new_batches.batch_id
+
+),
+
+reopened as (
+
+    -- Clocks that still ran, events that had not happened by the last build's instant, terms that changed.
+    select ticket_id from last_clocks
+    where not is_settled
+    union
+    select last_events.ticket_id
+    from last_instants
+    inner join last_events
+        on last_instants.as_of_us <= last_events.event_us and last_events.event_us < {{ as_of_us() }}
+    union
+    select last_clocks.ticket_id
+    from changed_contracts
+    inner join last_clocks on changed_contracts.contract_id = last_clocks.contract_id
+    union
+    select last_tickets.ticket_id
+    from changed_contracts
+    inner join keys on changed_contracts.contract_id = keys.contract_id
+    inner join last_tickets
+        on keys.source_name = last_tickets.source_name and keys.key_value = last_tickets.service_key
+
+),
+
+touched as (
+
+    select
+        source_name,
+        ticket_key
+    from landed
+    union
+    select
+        last_tickets.source_name,
+        last_tickets.ticket_key
+    from reopened
+    inner join last_tickets on reopened.ticket_id = last_tickets.ticket_id
+    union
+    -- A build for an earlier instant than the last one unknows things: all is computed anew.
+    select
+        everything.source_name,
+        everything.ticket_key
+    from last_instants
+    inner join everything on last_instants.as_of_us > {{ as_of_us() }}
+
+),
+
+{% else -%}
+touched as (
+
+    select * from everything
+
+),
+
+{% endif -%}
+identified as (
+
+    select
+        source_name || ':' || ticket_key as ticket_id,
+        source_name,
+        ticket_key
+    from touched
+
+)
+
+select * from identified
