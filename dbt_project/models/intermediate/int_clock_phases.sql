@@ -67,7 +67,8 @@ cuts as (
         priority_policy <> 'keep'
         and held_from_us > started_us
         and held_from_us < ended_us
-        and priority is distinct from priority_before
+        -- A priority that is emptied is none at all, as before the first.
+        and coalesce(priority, '') <> coalesce(priority_before, '')
 
 ),
 

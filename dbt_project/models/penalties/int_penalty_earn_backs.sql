@@ -31,7 +31,9 @@ months as (
 
 availability as (
 
+    -- A month without a verdict has no measure that could hold a level.
     select * from {{ ref('fct_availability_months') }}
+    where outcome is distinct from 'no_data'
 
 ),
 
