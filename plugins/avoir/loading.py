@@ -186,7 +186,7 @@ def _table_ddl(system: System, table: Table) -> Iterator[sql.Composed]:
         yield sql.SQL("create index if not exists {} on {} (_row_hash, _source_name)").format(
             sql.Identifier(f"{table.name}_row_hash"), name
         )
-        # What landed since the last build is found by its batch; of a partitioned table by its batch's window.
+        # What landed since the last build is found by its batch, in a partitioned table by its window.
         yield sql.SQL("create index if not exists {} on {} (_batch_id)").format(
             sql.Identifier(f"{table.name}_batch"), name
         )

@@ -14,6 +14,7 @@ from avoir.contracts.loading import create_reference, load_contracts
 from avoir.contracts.proofs import differing_tests
 from avoir.contracts.reading import ContractFile
 from avoir.contracts.rules import Finding
+from avoir.increments import drop_what_changed
 from avoir.loading import load_window, next_window
 from avoir.modelling import build_project
 from avoir.publishing import publish_candidates
@@ -97,6 +98,11 @@ def load_contract_files(settings: Settings, *, as_of: datetime) -> str:
             days_to=(as_of + CALENDAR_AHEAD).date(),
             prove=prove,
         )
+        connection.commit()
+        for table in drop_what_changed(
+            connection, settings.checkout / "dbt_project", restated_calendars=report.calendars_restated
+        ):
+            print(f"{table} is built anew: models, library or a calendar changed")
     for problem in report.problems:
         print(problem)
     if any(problem.is_error for problem in report.problems) and not report.loaded:

@@ -347,6 +347,38 @@ def test_a_contract_older_than_the_range_has_its_calendar_all_the_same(
     assert (first, last) == (date(2026, 1, 1), date(2030, 12, 31))
 
 
+def test_a_calendar_reaches_as_far_as_its_longest_target(connection: psycopg.Connection, root: Path) -> None:
+    path = root / "helios" / "HEL-1.yml"
+    path.write_text(TEXT.replace("value: 30, unit: minutes", "value: 9000, unit: hours"))
+    load(connection, root)
+    (last,) = connection.execute("select max(utc_date) from reference.calendar_days").fetchone() or (None,)
+    # Nine thousand hours are more than a year even of days that never close.
+    assert last is not None
+    assert last > date(2026, 12, 31) + timedelta(days=300)
+
+
+def test_more_days_restate_no_calendar_and_another_opening_does(
+    connection: psycopg.Connection, root: Path
+) -> None:
+    load(connection, root)
+    longer = load(connection, root, SECOND, (date(2025, 1, 1), date(2028, 1, 1)))
+    assert longer.calendars_written > 0
+    assert longer.calendars_restated == ()
+    (calendar_id,) = connection.execute(
+        """
+        update reference.calendar_days set close_1_us = close_1_us - 1
+        where open_day_us > 0 and utc_date = (
+            select min(utc_date) from reference.calendar_days
+            where open_day_us > 0 and utc_date > '2026-02-01'
+        )
+        returning calendar_id
+        """
+    ).fetchone() or (None,)
+    connection.commit()
+    restated = load(connection, root, SECOND, (date(2025, 1, 1), date(2028, 1, 1)))
+    assert calendar_id in restated.calendars_restated
+
+
 # --- What was believed when --------------------------------------------------------------------------------
 
 

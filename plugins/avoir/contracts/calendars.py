@@ -40,6 +40,8 @@ EPOCH_DATE = EPOCH.date()
 _WHOLE_DAY = (Opening(0, MINUTES_PER_DAY),)
 _HOUR_US = 60 * MICROSECONDS_PER_MINUTE
 _SECOND_US = 1_000_000
+_DAYS_OF_A_YEAR = 366
+_LAST_YEAR = 2200
 
 
 class CalendarError(ValueError):
@@ -128,6 +130,33 @@ def calendar_days(calendar: Calendar, days_from: date, days_to: date) -> list[Ca
         before += day.open_day_us
         days.append(day)
     return days
+
+
+def days_that_reach(
+    calendar: Calendar, days_from: date, days_to: date, *, after: datetime, open_us: int
+) -> list[CalendarDay]:
+    """Return the days of ``[days_from, days_to)``, and more until so much open time follows an instant.
+
+    A clock that starts at ``after`` with a target of ``open_us`` microseconds then has its due instant within
+    the days. A calendar that opens on no day of its last year is not extended: no clock on it ever runs.
+
+    Raises:
+        ValueError: the range is empty, the calendar has no zone, or ``after`` is naive.
+        CalendarError: a UTC day would need more than six pieces, or a date lies beyond the year 9999.
+    """
+    days = calendar_days(calendar, days_from, days_to)
+    while True:
+        last = days[-1]
+        if not days[0].day_no <= microseconds_since_epoch(after) // MICROSECONDS_PER_DAY <= last.day_no:
+            return days
+        left = last.open_before_us + last.open_day_us - opened_before(days, after)
+        if left >= open_us or not any(day.pieces for day in days[-_DAYS_OF_A_YEAR:]):
+            return days
+        if days_to.year >= _LAST_YEAR:
+            msg = f"calendar {calendar.id} opens too seldom: its longest target is not reached by {days_to}"
+            raise CalendarError(msg)
+        days_to += timedelta(days=_DAYS_OF_A_YEAR)
+        days = calendar_days(calendar, days_from, days_to)
 
 
 def opened_before(days: Sequence[CalendarDay], instant: datetime) -> int:

@@ -13,6 +13,7 @@ A file with problems is refused and its contract keeps what was last loaded; all
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -21,7 +22,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from avoir.contracts.calendars import CalendarError, calendar_days
+from avoir.contracts.calendars import CalendarError, days_that_reach
+from avoir.contracts.model import ClockIndicator
 from avoir.contracts.problems import Problem, in_reading_order
 from avoir.contracts.reading import ContractFile, judge_together, read_contracts
 from avoir.contracts.resolving import ResolvedVersion
@@ -36,6 +38,7 @@ from avoir.contracts.rows import (
     insert,
     key_rows,
     part_rows,
+    targets_in_seconds,
 )
 from avoir.contracts.rules import Finding, KeyHolder
 
@@ -60,6 +63,7 @@ class ContractsReport:
     refused_files: tuple[str, ...]
     problems: tuple[Problem, ...]
     calendars_written: int
+    calendars_restated: tuple[str, ...]
     beliefs_changed: int
 
     @property
@@ -95,7 +99,8 @@ def load_contracts(
         contracts_dir: the contracts root.
         as_of: the zoned instant from which the warehouse believes what the files say.
         days_from: first UTC day of the calendars; one whose version holds earlier starts with that year.
-        days_to: the UTC day after their last; one whose version starts later has that year all the same.
+        days_to: the UTC day after their last; one whose version starts later has that year all the same, and
+            one on which the longest target of a clock started at ``as_of`` reaches further has as much more.
         prove: runs the worked tests of good files and returns, by file, what differs; such a file is refused.
 
     Raises:
@@ -118,12 +123,14 @@ def load_contracts(
     with connection.transaction():
         connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
         files = _judge_against_warehouse(connection, files, contracts_dir, as_of)
-        days = _calendar_rows(files, days_from, days_to)
+        days = _calendar_rows(files, days_from, days_to, as_of)
         files = [f.refused_for(days.findings[f.shown]) if f.shown in days.findings else f for f in files]
         added, superseded = _store_versions(connection, files, contracts_dir, as_of)
         kept = _kept_contracts(_current_versions(connection), files, contracts_dir)
         restated = _store_beliefs(connection, files, kept, as_of)
-        written = _store_calendar_days(connection, days.rows, _current_calendars(connection))
+        written, restated_calendars = _store_calendar_days(
+            connection, days.rows, _current_calendars(connection)
+        )
     return ContractsReport(
         loaded=tuple(sorted(f.contract_id for f in files if f.is_good and f.contract_id)),
         added_versions=tuple(added),
@@ -131,6 +138,7 @@ def load_contracts(
         refused_files=tuple(f.shown for f in files if not f.is_good),
         problems=tuple(in_reading_order(problem for f in files for problem in f.problems)),
         calendars_written=written,
+        calendars_restated=tuple(restated_calendars),
         beliefs_changed=restated,
     )
 
@@ -378,7 +386,9 @@ class _CalendarRows:
     findings: dict[str, list[Finding]]
 
 
-def _calendar_rows(files: Sequence[ContractFile], days_from: date, days_to: date) -> _CalendarRows:
+def _calendar_rows(
+    files: Sequence[ContractFile], days_from: date, days_to: date, as_of: datetime
+) -> _CalendarRows:
     laid_out = _CalendarRows({}, {})
     for file in files:
         rows: dict[str, list[Row]] = {}
@@ -388,8 +398,9 @@ def _calendar_rows(files: Sequence[ContractFile], days_from: date, days_to: date
                 calendar_id = calendar_ids[name]
                 year = version.valid_from.year
                 first, end = min(days_from, date(year, 1, 1)), max(days_to, date(year + 1, 1, 1))
+                longest = _longest_target_us(version, name)
                 try:
-                    days = calendar_days(calendar, first, end)
+                    days = days_that_reach(calendar, first, end, after=as_of, open_us=longest)
                 except CalendarError as error:
                     finding = Finding(
                         version.paths["calendars", name], str(error), "join openings that lie close together"
@@ -400,6 +411,15 @@ def _calendar_rows(files: Sequence[ContractFile], days_from: date, days_to: date
         if file.shown not in laid_out.findings:
             laid_out.rows.update(rows)
     return laid_out
+
+
+def _longest_target_us(version: ResolvedVersion, calendar: str) -> int:
+    """Return the longest target of any clock on a calendar, in microseconds."""
+    targets = [0]
+    for clause in version.clauses.values():
+        if isinstance(clause.indicator, ClockIndicator) and clause.indicator.calendar == calendar:
+            targets += [math.ceil(seconds * 1_000_000) for seconds in targets_in_seconds(clause)]
+    return max(targets)
 
 
 def _current_calendars(connection: psycopg.Connection) -> set[str]:
@@ -415,16 +435,25 @@ def _current_calendars(connection: psycopg.Connection) -> set[str]:
 
 def _store_calendar_days(
     connection: psycopg.Connection, rows: dict[str, list[Row]], current: set[str]
-) -> int:
-    """Write the days of the calendars whose rows are not exactly these already; return how many."""
+) -> tuple[int, list[str]]:
+    """Write the days of the calendars whose rows are not exactly these already.
+
+    Returns how many were written, and which of them open otherwise than before on a day that they had: more
+    days alone restate nothing.
+    """
     written = 0
+    restated = []
     for calendar_id in sorted(rows.keys() & current):
         stored = connection.execute(
             "select * from reference.calendar_days where calendar_id = %s order by day_no", (calendar_id,)
         ).fetchall()
         if stored == rows[calendar_id]:
             continue
+        before = {day_no: opening for _, day_no, _, is_business_day, _, *opening in stored}
+        after = {day_no: opening for _, day_no, _, is_business_day, _, *opening in rows[calendar_id]}
+        if any(before[day_no] != after[day_no] for day_no in before.keys() & after.keys()):
+            restated.append(calendar_id)
         connection.execute("delete from reference.calendar_days where calendar_id = %s", (calendar_id,))
         insert(connection, "calendar_days", rows[calendar_id])
         written += 1
-    return written
+    return written, restated

@@ -37,7 +37,7 @@ def differing_tests(
         ModellingError: dbt failed.
     """
     tested = [file for file in files if file.versions and file.versions[0].contract.tests]
-    code = _code_sha256(project)
+    code = code_sha256(project)
     keys = {file.shown: _proof_sha256(file, code) for file in tested}
     with psycopg.connect(url, application_name="avoir") as connection:
         known = {
@@ -100,7 +100,8 @@ def _proof_sha256(file: ContractFile, code: str) -> str:
     return hashlib.sha256(code.encode() + b"\0" + file.path.read_bytes()).hexdigest()
 
 
-def _code_sha256(project: Path) -> str:
+def code_sha256(project: Path) -> str:
+    """Return the hash of all code that can change what a contract comes to: models, format, calendars."""
     digest = hashlib.sha256(project_sha256(project).encode())
     for path in sorted(Path(__file__).parent.glob("*")):
         if path.suffix in {".py", ".sql"}:

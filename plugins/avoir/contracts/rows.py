@@ -457,6 +457,15 @@ def _clock_rows(version_id: str, clause: Clause) -> list[Row]:
     )
 
 
+def targets_in_seconds(clause: Clause) -> list[Decimal]:
+    """Return every target that a single event of a clause may have; none for averages and percentiles."""
+    judged = clause.objective.target or clause.objective
+    if judged is clause.objective and clause.objective.aggregation is not Aggregation.EACH:
+        return []
+    values = [judged.value, *judged.by_priority.values()]
+    return [value * SECONDS_PER_UNIT.get(judged.unit, 1) for value in values]
+
+
 def _target_rows(version_id: str, clause: Clause) -> list[Row]:
     """The targets of single priorities, in seconds, in byte order of the priority."""
     judged = clause.objective.target or clause.objective

@@ -125,13 +125,9 @@ def _create_raw(connection: psycopg.Connection, prefix: str) -> None:
                     sql.Identifier(schema, table.name), sql.Identifier(system.schema, table.name)
                 )
             )
-    for schema, table in (("loads", "batches"),):
-        connection.execute(sql.SQL("create schema {}").format(sql.Identifier(prefix + schema)))
-        connection.execute(
-            sql.SQL("create table {} (like {})").format(
-                sql.Identifier(prefix + schema, table), sql.Identifier(schema, table)
-            )
-        )
+    loads = sql.Identifier(f"{prefix}loads")
+    connection.execute(sql.SQL("create schema {}").format(loads))
+    connection.execute(sql.SQL("create table {}.batches (like loads.batches)").format(loads))
     missing = [name for name in RAW_COLUMNS if name.split(".")[0] not in {s.schema for s in SYSTEMS}]
     assert not missing, missing
 

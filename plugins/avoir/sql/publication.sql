@@ -46,4 +46,13 @@ create table if not exists checks.builds (
 comment on table checks.builds is
 'One row per build that was published, with the hash of everything its numbers depend on.';
 
+create table if not exists checks.increments (
+    increment_no bigint generated always as identity primary key,
+    code_sha256 text not null,
+    restated_calendars text[] not null,
+    recorded_at timestamptz not null default now()
+);
+comment on table checks.increments is
+'One row per time that the incremental tables were begun anew: the code they are built by, and calendars that changed.';
+
 reset role;

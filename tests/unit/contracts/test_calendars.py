@@ -14,6 +14,7 @@ from avoir.contracts.calendars import (
     CalendarDay,
     CalendarError,
     calendar_days,
+    days_that_reach,
     microseconds_since_epoch,
     open_microseconds,
     opened_before,
@@ -197,7 +198,7 @@ def test_a_business_day_is_a_local_date_even_where_its_hours_fall_on_another_utc
 def test_a_row_lists_its_pieces_in_microseconds_of_the_utc_day() -> None:
     calendar = weekdays("09:00-12:30", "13:30-18:00")
     (day,) = calendar_days(calendar, date(2026, 1, 5), date(2026, 1, 6))
-    nothing = (0,) * 8
+    nothing = (None,) * 8
     pieces = (8 * HOUR, 11 * HOUR + 30 * MINUTE, 12 * HOUR + 30 * MINUTE, 17 * HOUR)
     assert day.row() == (20458, date(2026, 1, 5), True, 0, 8 * HOUR, *pieces, *nothing)
 
@@ -330,3 +331,13 @@ def test_the_rows_are_what_the_lookup_needs(calendar: Calendar, day: str) -> Non
         assert all(0 <= end <= MICROSECONDS_PER_DAY for end in ends)
         assert len(row.row()) == 17
         before += row.open_day_us
+
+
+def test_days_reach_as_far_as_the_longest_target_of_a_clock() -> None:
+    start, end, noon = date(2026, 1, 1), date(2026, 3, 1), datetime(2026, 2, 27, 12, tzinfo=UTC)
+    mondays = Calendar.model_validate({"id": "m", "timezone": "UTC", "weekly": {"mon": ["09:00-10:00"]}})
+    near = days_that_reach(mondays, start, end, after=noon, open_us=0)
+    assert near[-1].utc_date == date(2026, 2, 28)
+    far = days_that_reach(mondays, start, end, after=noon, open_us=100 * HOUR)
+    assert far[-1].utc_date > date(2026, 2, 27) + timedelta(weeks=100)
+    assert far[: len(near)] == near
