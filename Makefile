@@ -9,7 +9,7 @@ UV := $(shell command -v uv 2>/dev/null || echo $(TOOLS)/bin/uv)
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help run run-real up down status test test-fast test-system test-mutants bench-penalties lint format docs clean
+.PHONY: help run run-real up down status test test-fast test-system test-mutants bench bench-small bench-penalties lint format docs clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,12 @@ lint: .venv/.synced  ## ruff, mypy, sqlfluff, dbt-bouncer
 	$(BIN)/sqlfluff lint dbt_project/models dbt_project/tests
 	DBT_TARGET_PATH=$(CURDIR)/dbt_project/target DBT_PROFILES_DIR=dbt_project $(BIN)/dbt --quiet parse --project-dir dbt_project
 	$(BIN)/dbt-bouncer --config-file dbt-bouncer.yml
+
+bench: .venv/.synced  ## clocks and availability beside their bounds and peers: bench/results.md (about half an hour)
+	$(BIN)/python bench/clocks.py --size full
+
+bench-small: .venv/.synced  ## the same on little data, only printed (under two minutes)
+	$(BIN)/python bench/clocks.py --size small
 
 bench-penalties: .venv/.synced  ## the penalty pipeline on a million lines (about three minutes)
 	$(BIN)/python bench/penalties.py

@@ -598,6 +598,22 @@ def dbt_parse(profile: Profile = None) -> None:
     console.print(str(manifest), soft_wrap=True)
 
 
+@dbt_app.command("forget")
+def dbt_forget(profile: Profile = None) -> None:
+    """Make the next build compute every ticket and month anew, not only what was touched.
+
+    Needed after raw rows were changed by hand; other models, library or calendars are noticed by themselves.
+
+    Example: avoir dbt forget && avoir run
+    """
+    from avoir.increments import drop_increments  # noqa: PLC0415
+
+    here = _here(profile)
+    with database(here), here.warehouse.connect("avoir_transformer") as connection:
+        dropped = drop_increments(connection, here.settings.checkout / "dbt_project")
+    console.print(f"{len(dropped)} tables will be made anew by the next build")
+
+
 @dbt_app.command("docs")
 def dbt_docs(profile: Profile = None) -> None:
     """Write the documentation of every model and column, with their lineage, as one page."""

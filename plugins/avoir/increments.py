@@ -31,6 +31,18 @@ def incremental_models(project: Path) -> list[str]:
     return sorted(f"{_ROOMS[name.split('_')[0]]}.{name}" for name in names)
 
 
+def drop_increments(connection: psycopg.Connection, project: Path) -> list[str]:
+    """Drop every table that builds add to; returns those that were there. Does not commit."""
+    dropped = []
+    for name in incremental_models(project):
+        found = connection.execute("select to_regclass(%s) is not null", (name,)).fetchone()
+        if found == (True,):
+            table = sql.Identifier(*name.split("."))
+            connection.execute(sql.SQL("drop table {} cascade").format(table))
+            dropped.append(name)
+    return dropped
+
+
 def drop_what_changed(
     connection: psycopg.Connection, project: Path, *, restated_calendars: Sequence[str]
 ) -> list[str]:
@@ -50,13 +62,7 @@ def drop_what_changed(
         ).fetchone()
         if last == (code,) and not restated_calendars:
             return []
-        dropped = []
-        for name in incremental_models(project):
-            found = connection.execute("select to_regclass(%s) is not null", (name,)).fetchone()
-            if found == (True,):
-                table = sql.Identifier(*name.split("."))
-                connection.execute(sql.SQL("drop table {} cascade").format(table))
-                dropped.append(name)
+        dropped = drop_increments(connection, project)
         connection.execute(
             "insert into checks.increments (code_sha256, restated_calendars) values (%s, %s)",
             (code, list(restated_calendars)),

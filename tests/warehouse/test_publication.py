@@ -145,15 +145,37 @@ def test_a_closed_month_does_not_change(published: PublishedWarehouse) -> None:
     close_month(published.settings, as_of=published.as_of, month="2026-06", by_hand=True)
     before = published.mart_hash()
     with published.connect("avoir_loader") as connection:
-        connection.execute(
-            "update raw_prometheus.samples set value = 0"
-            " where sampled_at >= '2026-06-20' and sampled_at < '2026-06-22' and value = 1"
+        # Two days of samples land again, corrected: raw rows are added, never changed.
+        (batch_id,) = connection.execute(
+            """
+            insert into loads.batches (
+                source_name, system, window_from, window_to,
+                rows_read, rows_landed, rows_duplicate, rows_rejected, started_at
+            )
+            values (
+                'helios_prometheus', 'prometheus', '2026-06-20T00:00:00Z', '2026-06-22T00:00:00Z', 0, 0, 0, 0,
+                '2026-07-01T00:00:00Z'
+            )
+            returning batch_id
+            """
+        ).fetchone() or (None,)
+        late = connection.execute(
+            """
+            insert into raw_prometheus.samples
+                (_source_name, _batch_id, _source_row, _row_hash, monitor, sampled_at, value)
+            select _source_name, %s, _source_row, _row_hash, monitor, sampled_at, 0
+            from raw_prometheus.samples
+            where _source_name = 'helios_prometheus'
+                and sampled_at >= '2026-06-20T00:00:00Z' and sampled_at < '2026-06-22T00:00:00Z' and value = 1
+            """,
+            (batch_id,),
         )
+        assert late.rowcount > 0
     rebuild(published.settings, as_of=published.as_of, run_id="late change")
     with published.connect() as connection:
         verdicts = connection.execute(
             "select distinct verdict, reason from mart.publication_log"
-            " where run_id = 'late change' and month_date = '2026-06-01'"
+            " where run_id = 'late change' and month_date = '2026-06-01' and vendor_id = 'helios'"
         ).fetchall()
     assert verdicts == [("closed", "closed; the candidate differs and awaits restatement")]
     assert published.mart_hash() == before
