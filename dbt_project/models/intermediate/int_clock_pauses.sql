@@ -11,7 +11,14 @@ runs as (
 
 ),
 
-events as (
+held_events as (
+
+    -- Imported once for each use: an import that is used twice would be copied whole.
+    select * from {{ ref('int_ticket_events') }}
+
+),
+
+turning_events as (
 
     select * from {{ ref('int_ticket_events') }}
 
@@ -82,7 +89,7 @@ field_states as (
     from bounds
     inner join pause_fields
         on bounds.contract_version_id = pause_fields.contract_version_id and bounds.clause_id = pause_fields.clause_id
-    inner join events
+    inner join held_events as events
         on
             bounds.ticket_id = events.ticket_id
             and pause_fields.field = events.field
@@ -106,7 +113,7 @@ turns as (
             bounds.contract_version_id = told_apart.contract_version_id
             and bounds.clause_id = told_apart.clause_id
             and told_apart.is_of_events
-    inner join events
+    inner join turning_events as events
         on
             bounds.ticket_id = events.ticket_id
             and told_apart.field = events.field

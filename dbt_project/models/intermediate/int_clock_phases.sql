@@ -4,7 +4,15 @@ with bounds as (
 
 ),
 
-events as (
+priority_events as (
+
+    -- Imported once for each use: an import that is used twice would be copied whole.
+    select * from {{ ref('int_ticket_events') }}
+    where field = 'priority'
+
+),
+
+cutting_events as (
 
     select * from {{ ref('int_ticket_events') }}
 
@@ -36,8 +44,8 @@ priorities as (
         lead(events.event_us) over (partition by bounds.clock_id order by events.event_no) as held_to_us,
         lag(events.field_value) over (partition by bounds.clock_id order by events.event_no) as priority_before
     from bounds
-    inner join events on bounds.ticket_id = events.ticket_id
-    where bounds.priority_policy is not null and events.field = 'priority'
+    inner join priority_events as events on bounds.ticket_id = events.ticket_id
+    where bounds.priority_policy is not null
 
 ),
 
@@ -50,7 +58,7 @@ cuts as (
     from bounds
     inner join rules
         on bounds.contract_version_id = rules.contract_version_id and bounds.clause_id = rules.clause_id
-    inner join events
+    inner join cutting_events as events
         on
             bounds.ticket_id = events.ticket_id
             and rules.field = events.field

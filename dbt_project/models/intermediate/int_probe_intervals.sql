@@ -1,6 +1,7 @@
 {{ config(
     materialized='incremental', incremental_strategy='append', on_schema_change='fail',
     pre_hook="{{ forget(ref('int_touched_monitors'), ['source_name', 'monitor', 'utc_month_date']) }}",
+    indexes=[{'columns': ['source_name', 'monitor', 'utc_month_date']}]
 ) }}
 
 with touched as (

@@ -4,27 +4,47 @@ with new_batches as (
 
 ),
 
-incidents as (
+{% if not builds_everything() -%}
+-- Long tables are imported once for each use: an import that is used twice would be copied whole.
+last_instants as (
 
-    select * from {{ ref('stg_servicenow__incidents') }}
-
-),
-
-field_changes as (
-
-    select * from {{ ref('stg_servicenow__field_changes') }}
+    {{ as_last_built('built_instants', {'as_of_us': 'bigint'}) }}
 
 ),
 
-comments as (
+last_hashes as (
 
-    select * from {{ ref('stg_servicenow__comments') }}
+    {{ as_last_built('built_hashes', {'contract_id': 'text', 'terms_hash': 'text'}) }}
 
 ),
 
-log_events as (
+open_clocks as (
 
-    select * from {{ ref('stg_incident_log__events') }}
+    {{ as_last_built('fct_ticket_clocks', {'ticket_id': 'text', 'is_settled': 'boolean'}) }}
+
+),
+
+last_clocks as (
+
+    {{ as_last_built('fct_ticket_clocks', {'ticket_id': 'text', 'contract_id': 'text'}) }}
+
+),
+
+last_events as (
+
+    {{ as_last_built('int_ticket_events', {'ticket_id': 'text', 'event_us': 'bigint'}) }}
+
+),
+
+last_tickets as (
+
+    {{ as_last_built('int_tickets', {'ticket_id': 'text', 'source_name': 'text', 'service_key': 'text'}) }}
+
+),
+
+known_tickets as (
+
+    {{ as_last_built('int_tickets', {'ticket_id': 'text', 'source_name': 'text', 'ticket_key': 'text'}) }}
 
 ),
 
@@ -38,53 +58,6 @@ keys as (
 hashes as (
 
     select * from {{ ref('int_contract_hashes') }}
-
-),
-
-everything as (
-
-    select
-        source_name,
-        ticket_key
-    from incidents
-    union
-    select
-        source_name,
-        ticket_key
-    from log_events
-
-),
-
-{% if not builds_everything() -%}
-last_hashes as (
-
-    {{ as_last_built('built_hashes', {'contract_id': 'text', 'terms_hash': 'text'}) }}
-
-),
-
-last_instants as (
-
-    {{ as_last_built('built_instants', {'as_of_us': 'bigint'}) }}
-
-),
-
-last_tickets as (
-
-    {{ as_last_built(
-        'int_tickets', {'ticket_id': 'text', 'source_name': 'text', 'ticket_key': 'text', 'service_key': 'text'}
-    ) }}
-
-),
-
-last_events as (
-
-    {{ as_last_built('int_ticket_events', {'ticket_id': 'text', 'event_us': 'bigint'}) }}
-
-),
-
-last_clocks as (
-
-    {{ as_last_built('fct_ticket_clocks', {'ticket_id': 'text', 'contract_id': 'text', 'is_settled': 'boolean'}) }}
 
 ),
 
@@ -102,41 +75,43 @@ landed as (
     select
         incidents.source_name,
         incidents.ticket_key
-    from incidents
-    inner join new_batches on incidents.batch_id = new_batches.batch_id
+    from new_batches
+    inner join {{ ref('stg_servicenow__incidents') }} as incidents on new_batches.batch_id = incidents.batch_id
     union
     select
         field_changes.source_name,
         field_changes.record_key as ticket_key
-    from field_changes
-    inner join new_batches on field_changes.batch_id = new_batches.batch_id
+    from new_batches
+    inner join {{ ref('stg_servicenow__field_changes') }} as field_changes
+        on new_batches.batch_id = field_changes.batch_id
     where field_changes.table_name = 'incident'
     union
     select
         comments.source_name,
         comments.record_key as ticket_key
-    from comments
-    inner join new_batches on comments.batch_id = new_batches.batch_id
+    from new_batches
+    inner join {{ ref('stg_servicenow__comments') }} as comments on new_batches.batch_id = comments.batch_id
     where comments.table_name = 'incident'
     union
     select
         log_events.source_name,
         log_events.ticket_key
-    from log_events
-    inner join new_batches on log_events.batch_id = new_batches.batch_id
+    from new_batches
+    inner join {{ ref('stg_incident_log__events') }} as log_events on new_batches.batch_id = log_events.batch_id
 
 ),
 
 reopened as (
 
     -- Clocks that still ran, events that had not happened by the last build's instant, terms that changed.
-    select ticket_id from last_clocks
+    select ticket_id from open_clocks
     where not is_settled
     union
     select last_events.ticket_id
-    from last_instants
-    inner join last_events
-        on last_instants.as_of_us <= last_events.event_us and last_events.event_us < {{ as_of_us() }}
+    from last_events
+    where
+        last_events.event_us >= (select min(last_instants.as_of_us) from last_instants)
+        and last_events.event_us < {{ as_of_us() }}
     union
     select last_clocks.ticket_id
     from changed_contracts
@@ -158,24 +133,38 @@ touched as (
     from landed
     union
     select
-        last_tickets.source_name,
-        last_tickets.ticket_key
+        known_tickets.source_name,
+        known_tickets.ticket_key
     from reopened
-    inner join last_tickets on reopened.ticket_id = last_tickets.ticket_id
+    inner join known_tickets on reopened.ticket_id = known_tickets.ticket_id
     union
     -- A build for an earlier instant than the last one unknows things: all is computed anew.
     select
         everything.source_name,
         everything.ticket_key
-    from last_instants
-    inner join everything on last_instants.as_of_us > {{ as_of_us() }}
+    from {{ ref('stg_servicenow__incidents') }} as everything
+    where (select max(last_instants.as_of_us) from last_instants) > {{ as_of_us() }}
+    union
+    select
+        everything.source_name,
+        everything.ticket_key
+    from {{ ref('stg_incident_log__events') }} as everything
+    where (select max(last_instants.as_of_us) from last_instants) > {{ as_of_us() }}
 
 ),
 
 {% else -%}
 touched as (
 
-    select * from everything
+    select
+        source_name,
+        ticket_key
+    from {{ ref('stg_servicenow__incidents') }}
+    union
+    select
+        source_name,
+        ticket_key
+    from {{ ref('stg_incident_log__events') }}
 
 ),
 
