@@ -81,6 +81,23 @@ def differences(connection: psycopg.Connection, truth_file: Path, *, schema: str
             },
         ),
         *_compare(
+            "defects of a release",
+            {
+                r["source_name"] + ":" + r["sys_id"]: r["defects"]
+                for r in truth["releases"]
+                if r["delivered_date"] is not None
+            },
+            {
+                row[0]: row[1]
+                for row in connection.execute(
+                    """
+                    select release_id, defect_count from facts.fct_release_defects
+                    where release_id in (select release_id from facts.fct_milestones)
+                    """
+                )
+            },
+        ),
+        *_compare(
             "clause month",
             {
                 (c["vendor"], c["month"], c["clause"]): (

@@ -47,10 +47,11 @@ class Tables:
     sys_journal_field: list[Row] = field(default_factory=list)
     rm_release: list[Row] = field(default_factory=list)
     cmdb_ci_outage: list[Row] = field(default_factory=list)
+    rm_defect: list[Row] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, list[Row]]:
         """Every table in the order that a reader by instant expects."""
-        by_update = ("incident", "rm_release", "cmdb_ci_outage")
+        by_update = ("incident", "rm_release", "cmdb_ci_outage", "rm_defect")
         by_creation = ("sys_audit", "sys_journal_field")
         return {
             **{name: sorted(getattr(self, name), key=_updated) for name in by_update},

@@ -168,3 +168,30 @@ def add_releases(
             "work_end": "",
         }
         replay(tables, "rm_release", first_state, draft.created, "release.manager", draft.steps, as_of)
+        add_defects(tables, first_state["sys_id"], draft, as_of)
+
+
+def add_defects(tables: Tables, release: str, draft: ReleaseDraft, as_of: int) -> None:
+    """Write the defects found in a delivered release, as they show at ``as_of``; most have few."""
+    rng = random.Random(f"{release}/defects")
+    delivered = [step.at for step in draft.steps if isinstance(step, Change) and "work_end" in step.fields]
+    count = rng.choices((0, 1, 2, 3, 5), (40, 25, 20, 10, 5))[0]
+    for index in range(count if delivered else 0):
+        opened = delivered[-1] + rng.randrange(3600, 12 * 86400)
+        closed = opened + rng.randrange(7200, 20 * 86400)
+        if opened >= as_of:
+            continue
+        is_closed = closed < as_of
+        tables.rm_defect.append(
+            {
+                "sys_id": sys_id(release, "defect", index),
+                "number": f"DFCT{int(sys_id(release, index)[:6], 16) % 10_000_000:07d}",
+                "release": release,
+                "priority": rng.choice(("2", "3", "3", "4")),
+                "state": "3" if is_closed else "1",
+                "opened_at": as_servicenow(opened),
+                "closed_at": as_servicenow(closed) if is_closed else "",
+                "sys_created_on": as_servicenow(opened),
+                "sys_updated_on": as_servicenow(closed if is_closed else opened),
+            }
+        )

@@ -131,6 +131,7 @@ class ServiceNow:
         "sys_journal_field",
         "rm_release",
         "cmdb_ci_outage",
+        "rm_defect",
     )
 
     def __init__(self, paths: WorldPaths, vendor: Vendor, password: str) -> None:

@@ -11,7 +11,7 @@ unrounded time; money is rounded half-up once, per clause and month, after the c
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -50,6 +50,7 @@ DEFINITIONS: Mapping[str, str] = {
     "platform_months.in_scope_seconds": "length of the month less what is left out",
     "releases.delay_days": "calendar: delivered (or as_of) minus due, negative when early; "
     "business: business days after due up to delivered (or as_of), 0 when not after",
+    "releases.defects": "defects found in the release and opened before as_of",
     "releases_without_plan": "releases whose plan was never approved: no clause judges them",
     "clause_months.formula_amount": "before the cap, rounded half-up to ten decimals for printing only",
     "clause_months.credit_amount": "after the cap, rounded half-up once",
@@ -372,8 +373,11 @@ def truth_of(
             }
         )
 
+    defects = Counter(row["release"] for row in tables.rm_defect)
     for row in tables.rm_release:
         _add_release(sections, late, vendor, row, audit[row["sys_id"]], hours, as_of)
+    for told in sections["releases"]:
+        told.setdefault("defects", defects[str(told["sys_id"])])
 
     maintenances = [
         tuple(from_servicenow(row[name]) for name in ("begin", "end", "sys_created_on"))

@@ -19,7 +19,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -273,6 +273,7 @@ def _sources_lines(chosen: Sequence[str], first: datetime) -> Iterator[str]:
             f"    username: {SERVICENOW_USER}\n"
             f"    secret_env: {secret_name(vendor.servicenow_source)}\n"
             f"    history_from: {_instant(first - _RELEASE_LEAD)}\n"
+            f"    options: {{tables: [{', '.join(field.name for field in fields(Tables))}]}}\n"
             f"  - name: {vendor.prometheus_source}\n"
             f"    system: prometheus\n"
             f"    vendor: {vendor_id}\n"

@@ -1,4 +1,4 @@
-"""ServiceNow Table API: incidents with their history, releases, announced and actual outages.
+"""ServiceNow Table API: incidents with their history, releases, their defects, announced and actual outages.
 
 Flow: one walk per table over ``sys_updated_on`` (or ``sys_created_on`` of append-only tables) inside the
 window, ordered by that instant and ``sys_id``. Pages are found by instant, not by offset: a record that is
@@ -127,7 +127,24 @@ CMDB_CI_OUTAGE = _Feed(
     instants=("begin_at", "end_at", "sys_created_on", "sys_updated_on"),
 )  # fmt: skip
 
-FEEDS = (INCIDENT, SYS_AUDIT, SYS_JOURNAL_FIELD, RM_RELEASE, CMDB_CI_OUTAGE)
+RM_DEFECT = _Feed(
+    table=Table(
+        "rm_defect",
+        text_columns(
+            "sys_id", "number", "release", "priority", "state", "opened_at", "closed_at", "sys_created_on",
+            "sys_updated_on",
+        ),
+        key=("sys_id",),
+        updated="sys_updated_on",
+    ),
+    instant="sys_updated_on",
+    renamed={},
+    instants=("opened_at", "closed_at", "sys_created_on", "sys_updated_on"),
+)  # fmt: skip
+
+FEEDS = (INCIDENT, SYS_AUDIT, SYS_JOURNAL_FIELD, RM_RELEASE, CMDB_CI_OUTAGE, RM_DEFECT)
+#: Tables of a plugin that an instance may not have: read where the register names them.
+OPTIONAL = (RM_DEFECT,)
 
 
 def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[Rows | Rejected]:
@@ -271,7 +288,7 @@ def _api_instant(instant: datetime) -> str:
 def _table_names(value: object) -> tuple[str, ...]:
     known = tuple(feed.table.name for feed in FEEDS)
     if value is None:
-        return known
+        return tuple(feed.table.name for feed in FEEDS if feed not in OPTIONAL)
     if not isinstance(value, list) or not value or not set(value) <= set(known):
         raise ValueError(f"must be a list of some of {', '.join(known)}")
     return tuple(value)
