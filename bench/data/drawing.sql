@@ -1,0 +1,11 @@
+{#- What the statements of this folder share. -#}
+
+{#- A number from 0 up to 1 that depends on nothing but the key and the salt: every run draws the same rows. -#}
+{% macro dice(key, salt) -%}
+    ((hashint8extended({{ key }}, {{ salt }}) & 1073741823) / 1073741824.0::double precision)
+{%- endmacro %}
+
+{#- A bigint up to so many microseconds. -#}
+{% macro up_to(most_us, key, salt) -%}
+    cast({{ dice(key, salt) }} * {{ most_us }} as bigint)
+{%- endmacro %}
