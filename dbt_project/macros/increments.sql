@@ -11,7 +11,8 @@
 {% macro builds_everything() -%}
     {%- if not execute -%}{{ return(false) }}{%- endif -%}
     {%- if flags.FULL_REFRESH -%}{{ return(true) }}{%- endif -%}
-    {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.config.materialized == 'incremental' -%}
+    {%- for node in graph.nodes.values()
+        if node.resource_type == 'model' and (node.config.materialized == 'incremental' or node.name.startswith('built_')) -%}
         {%- if adapter.get_relation(database=node.database, schema=node.schema, identifier=node.alias) is none -%}
             {{ return(true) }}
         {%- endif -%}
@@ -19,15 +20,19 @@
     {{ return(false) }}
 {%- endmacro %}
 
+{#- The table of a model as an earlier build left it, or none. -#}
+{% macro last_built_relation(model) -%}
+    {%- set room = {'fct': 'facts', 'int': 'intermediate', 'built': 'builds'}[model.split('_')[0]] -%}
+    {%- set schema = generate_schema_name(room, none) -%}
+    {{ return(adapter.get_relation(database=target.database, schema=schema, identifier=model) if execute else none) }}
+{%- endmacro %}
+
 {#-
     Rows as a model left them in the last build, or none: `columns` names each with its type. Not a ref, since the
     model that is read comes after the one that reads.
 -#}
 {% macro as_last_built(model, columns) -%}
-    {%- set room = {'fct': 'facts', 'int': 'intermediate', 'built': 'builds'}[model.split('_')[0]] -%}
-    {%- set schema = generate_schema_name(room, none) -%}
-    {%- set relation = adapter.get_relation(database=target.database, schema=schema, identifier=model)
-        if execute and not flags.FULL_REFRESH else none -%}
+    {%- set relation = last_built_relation(model) if execute and not flags.FULL_REFRESH else none -%}
     select
         {%- for name, kind in columns.items() %}
         {% if relation is none %}cast(null as {{ kind }}) as {% endif %}{{ name }}{{ ',' if not loop.last }}
@@ -57,6 +62,29 @@
                 months.contract_version_id = {{ this }}.contract_version_id
                 and months.month_date = {{ this }}.month_date
         )
+    {%- endif -%}
+{%- endmacro %}
+
+{#-
+    The post-hook of int_contract_hashes, before any table is added to: from here on what stands may be of this
+    build's terms and instant as well as of the last one's. A build that breaks off leaves it said, so that the next one
+    finds these terms changed, even back to what they were, and its instant among those of the last build.
+-#}
+{% macro mark_begun() -%}
+    {%- set hashes, instants = last_built_relation('built_hashes'), last_built_relation('built_instants') -%}
+    {%- if hashes is not none and instants is not none -%}
+        update {{ hashes }} as built
+        set terms_hash = ''
+        where not exists (
+            select 1 from {{ this }} as present
+            where present.contract_id = built.contract_id and present.terms_hash = built.terms_hash
+        );
+        insert into {{ hashes }} (contract_id, terms_hash)
+        select present.contract_id, '' from {{ this }} as present
+        where not exists (select 1 from {{ hashes }} as built where built.contract_id = present.contract_id);
+        insert into {{ instants }} (as_of_us)
+        select {{ as_of_us() }}
+        where not exists (select 1 from {{ instants }} as built where built.as_of_us = {{ as_of_us() }})
     {%- endif -%}
 {%- endmacro %}
 

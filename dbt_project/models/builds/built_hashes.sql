@@ -1,6 +1,7 @@
--- depends_on: {{ ref('fct_ticket_clocks') }} {{ ref('fct_ticket_clock_teams') }} {{ ref('fct_availability_months') }} {{ ref('fct_outages') }}
+-- depends_on: {{ ref('fct_ticket_clocks') }} {{ ref('fct_ticket_clock_teams') }}
+-- depends_on: {{ ref('fct_availability_months') }} {{ ref('fct_outages') }}
 
-with hashes as (
+with contract_hashes as (
 
     select * from {{ ref('int_contract_hashes') }}
 
@@ -9,4 +10,4 @@ with hashes as (
 select
     contract_id,
     terms_hash
-from hashes
+from contract_hashes

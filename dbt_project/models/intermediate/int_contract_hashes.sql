@@ -1,3 +1,5 @@
+{{ config(post_hook="{{ mark_begun() }}") }}
+
 with terms as (
 
     select * from {{ ref('contract_terms') }}
@@ -7,6 +9,36 @@ with terms as (
 exclusions as (
 
     select * from {{ ref('int_exclusions') }}
+
+),
+
+keys as (
+
+    select * from {{ ref('service_terms') }}
+
+),
+
+team_times as (
+
+    -- Versions that follow each other are one stretch of time.
+    select
+        source_name,
+        key_value,
+        vendor_id,
+        range_agg(int8range(valid_from_us, valid_to_us)) as held_us
+    from keys
+    where key_kind = 'team'
+    group by source_name, key_value, vendor_id
+
+),
+
+desks as (
+
+    select distinct
+        contract_id,
+        source_name
+    from keys
+    where key_kind = 'ticket'
 
 ),
 
@@ -25,6 +57,13 @@ stated as (
         ) as term
     from exclusions
     inner join terms on exclusions.contract_version_id = terms.contract_version_id
+    union all
+    -- Whose a team is that a ticket passes through, another contract says.
+    select
+        desks.contract_id,
+        concat_ws('|', 'team', team_times.source_name, team_times.key_value, team_times.vendor_id, team_times.held_us) as term
+    from desks
+    inner join team_times on desks.source_name = team_times.source_name
 
 ),
 

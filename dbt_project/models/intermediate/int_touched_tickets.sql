@@ -55,7 +55,7 @@ keys as (
 
 ),
 
-hashes as (
+contract_hashes as (
 
     select * from {{ ref('int_contract_hashes') }}
 
@@ -63,10 +63,10 @@ hashes as (
 
 changed_contracts as (
 
-    select coalesce(hashes.contract_id, last_hashes.contract_id) as contract_id
-    from hashes
-    full outer join last_hashes on hashes.contract_id = last_hashes.contract_id
-    where hashes.terms_hash is distinct from last_hashes.terms_hash
+    select coalesce(contract_hashes.contract_id, last_hashes.contract_id) as contract_id
+    from contract_hashes
+    full outer join last_hashes on contract_hashes.contract_id = last_hashes.contract_id
+    where contract_hashes.terms_hash is distinct from last_hashes.terms_hash
 
 ),
 
