@@ -23,7 +23,7 @@ keys as (
 
 ),
 
-hashes as (
+contract_hashes as (
 
     select * from {{ ref('int_contract_hashes') }}
 
@@ -124,21 +124,21 @@ last_instants as (
 last_months as (
 
     {{ as_last_built('fct_availability_months', {
-        'contract_version_id': 'text', 'clause_id': 'text', 'month_date': 'date', 'is_complete': 'boolean'
+        'contract_version_id': 'text', 'clause_id': 'text', 'month_date': 'date'
     }) }}
 
 ),
 
 changed_contracts as (
 
-    select hashes.contract_id
-    from hashes
-    left join last_hashes on hashes.contract_id = last_hashes.contract_id
-    where hashes.terms_hash is distinct from last_hashes.terms_hash
+    select contract_hashes.contract_id
+    from contract_hashes
+    left join last_hashes on contract_hashes.contract_id = last_hashes.contract_id
+    where contract_hashes.terms_hash is distinct from last_hashes.terms_hash
     union
     -- A build for an earlier instant than the last one unknows things: all is computed anew.
-    select hashes.contract_id
-    from hashes
+    select contract_hashes.contract_id
+    from contract_hashes
     inner join last_instants on last_instants.as_of_us > {{ as_of_us() }}
 
 ),
@@ -173,12 +173,20 @@ probed as (
 
 changed_outages as (
 
-    -- Where an outage was and where it is now.
-    select distinct
+    -- Where an outage was and where it is now. One that was announced after the last build's instant was none for it.
+    select
         outages.source_name,
         outages.outage_key
     from outages
     inner join new_batches on outages.batch_id = new_batches.batch_id
+    union
+    select
+        source_name,
+        outage_key
+    from outages
+    where
+        announced_us >= (select min(last_instants.as_of_us) from last_instants)
+        and announced_us < {{ as_of_us() }}
 
 ),
 
@@ -200,7 +208,15 @@ followed_publications as (
 
     select
         *,
-        lag(published_us, 1, 0) over (partition by source_name, monitor order by published_us) as previous_us
+        -- A publication without a figure is none.
+        coalesce(
+            max(case when uptime_pct is not null then published_us end) over (
+                partition by source_name, monitor
+                order by published_us
+                rows between unbounded preceding and 1 preceding
+            ),
+            0
+        ) as previous_us
     from published
 
 ),
@@ -224,7 +240,7 @@ republished as (
         followed_publications.previous_us as touched_from_us,
         {{ as_of_us() }} as touched_to_us
     from followed_publications
-    inner join last_instants on followed_publications.published_us >= last_instants.as_of_us
+    where followed_publications.published_us >= (select min(last_instants.as_of_us) from last_instants)
 
 ),
 
@@ -255,18 +271,23 @@ touched as (
             and periods.period_from_us <= ranges.touched_to_us + periods.minimum_downtime_us
             and periods.period_to_us >= ranges.touched_from_us - periods.minimum_downtime_us
     union
-    -- What was not over in the last build, or is not now, or was not there.
+    -- What the last build had not seen to its end, or had not: an outage is judged by its length beyond the month, too.
     select
         periods.contract_version_id,
         periods.clause_id,
         periods.month_date
     from periods
+    inner join months
+        on periods.contract_version_id = months.contract_version_id and periods.month_date = months.month_date
     left join last_months
         on
             periods.contract_version_id = last_months.contract_version_id
             and periods.clause_id = last_months.clause_id
             and periods.month_date = last_months.month_date
-    where not periods.is_complete or not coalesce(last_months.is_complete, false)
+    where
+        last_months.clause_id is null
+        or greatest(months.month_end_us, months.period_to_us + periods.minimum_downtime_us)
+        > (select min(last_instants.as_of_us) from last_instants)
     union
     select
         periods.contract_version_id,
