@@ -8,8 +8,9 @@
     (to_timestamp({{ us }} / 1000000) + make_interval(secs => ({{ us }} % 1000000) / 1000000.0))
 {%- endmacro %}
 
+{#- In UTC first: that makes it a constant for the planner, where the epoch of a zoned instant is asked for row by row. -#}
 {% macro as_of_us() -%}
-    {{ to_us("cast('" ~ var('as_of') ~ "' as timestamptz)") }}
+    {{ to_us("cast('" ~ var('as_of') ~ "' as timestamptz) at time zone 'UTC'") }}
 {%- endmacro %}
 
 {#- The instant at which a local date begins in a zone. -#}
