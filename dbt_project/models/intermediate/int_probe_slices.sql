@@ -13,11 +13,11 @@ keys as (
 
 samples as (
 
-    -- Bounds that the planner knows as it starts: months that no period lies in are not read.
+    -- Bounds that the planner knows as it starts: months before and after these periods are not read.
     select * from {{ ref('int_probe_samples') }}
     where
-        sampled_at >= (select {{ to_instant('min(period_from_us)') }} from {{ ref('int_availability_periods') }})
-        and sampled_at < (select {{ to_instant('max(period_to_us)') }} from {{ ref('int_availability_periods') }})
+        sampled_at >= (select {{ to_instant('min(period_from_us)') }} from periods)
+        and sampled_at < (select {{ to_instant('max(period_to_us)') }} from periods)
 
 ),
 
