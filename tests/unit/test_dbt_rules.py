@@ -237,6 +237,15 @@ def without_key(manifest: dict[str, Any]) -> None:
     manifest["nodes"]["model.avoir.fct_milestones"]["constraints"] = []
 
 
+def without_contract_of_an_incremental_model(manifest: dict[str, Any]) -> None:
+    node = manifest["nodes"]["model.avoir.fct_ticket_clocks"]
+    node["contract"]["enforced"] = node["config"]["contract"]["enforced"] = False
+
+
+def without_key_of_an_incremental_model(manifest: dict[str, Any]) -> None:
+    manifest["nodes"]["model.avoir.fct_ticket_clocks"]["constraints"] = []
+
+
 def without_unit_test(manifest: dict[str, Any]) -> None:
     manifest["unit_tests"] = {
         name: test for name, test in manifest["unit_tests"].items() if test["model"] != "dim_vendors"
@@ -257,16 +266,24 @@ def with_a_step_back(manifest: dict[str, Any]) -> None:
     node["depends_on"]["nodes"].append("model.avoir.mart_vendor_month")
 
 
+def with_a_fact_that_reads_what_was_built(manifest: dict[str, Any]) -> None:
+    node = manifest["nodes"]["model.avoir.fct_milestones"]
+    node["depends_on"]["nodes"].append("model.avoir.built_batches")
+
+
 @pytest.mark.parametrize(
     "plant",
     [
         without_grain,
         without_contract,
+        without_contract_of_an_incremental_model,
         without_key,
+        without_key_of_an_incremental_model,
         without_unit_test,
         with_an_undescribed_column,
         with_money_in_floats,
         with_a_step_back,
+        with_a_fact_that_reads_what_was_built,
         lambda manifest: rename_column(manifest, "fct_milestones", "due_date", "due_on"),
         lambda manifest: rename_column(manifest, "fct_penalty_lines", "credit_amount", "credit"),
         lambda manifest: rename_column(

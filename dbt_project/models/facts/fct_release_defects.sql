@@ -55,8 +55,10 @@ counted as (
 )
 
 select
-    md5(delivered.source_name || ':' || delivered.release_key || '|' || delivered.contract_version_id || '|' || delivered.service_id)
-        as release_defects_id,
+    md5(
+        delivered.source_name || ':' || delivered.release_key || '|' || delivered.contract_version_id || '|'
+        || delivered.service_id
+    ) as release_defects_id,
     delivered.source_name || ':' || delivered.release_key as release_id,
     delivered.release_number,
     delivered.source_name,

@@ -134,7 +134,7 @@ changed_contracts as (
     select contract_hashes.contract_id
     from contract_hashes
     left join last_hashes on contract_hashes.contract_id = last_hashes.contract_id
-    where contract_hashes.terms_hash is distinct from last_hashes.terms_hash
+    where coalesce(contract_hashes.terms_hash <> last_hashes.terms_hash, true)
     union
     -- A build for an earlier instant than the last one unknows things: all is computed anew.
     select contract_hashes.contract_id

@@ -126,7 +126,7 @@ probed as (
             and monitored.monitor = probe_states.monitor
             -- The first sample says of every month before it that nobody looked.
             and (monitored.seen_to_us > probe_states.from_us or probe_states.is_first)
-            and (probe_states.to_us is null or probe_states.to_us > monitored.seen_from_us)
+            and (probe_states.to_us is null or monitored.seen_from_us < probe_states.to_us)
 
 ),
 

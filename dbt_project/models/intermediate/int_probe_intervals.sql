@@ -28,17 +28,17 @@ samples as (
         is_up
     from {{ ref('int_probe_samples') }}
     {% if computes_only_touched() -%}
-        -- Bounds that the planner knows as it starts: months that nothing touched are not read.
-        where
-            sampled_at >= (select cast(min(utc_month_date) as timestamp) at time zone 'UTC' from touched)
-            and sampled_at < (select cast(max(utc_month_date) + interval '1 month' as timestamp) at time zone 'UTC' from touched)
-            and (source_name, monitor, cast(date_trunc('month', sampled_at at time zone 'UTC') as date)) in (
-                select
-                    source_name,
-                    monitor,
-                    utc_month_date
-                from touched
-            )
+    -- Bounds that the planner knows as it starts: months that nothing touched are not read.
+    where
+        sampled_at >= (select cast(min(utc_month_date) as timestamp) at time zone 'UTC' from touched)
+        and sampled_at < (select cast(max(utc_month_date) + interval '1 month' as timestamp) at time zone 'UTC' from touched)
+        and (source_name, monitor, cast(date_trunc('month', sampled_at at time zone 'UTC') as date)) in (
+            select
+                source_name,
+                monitor,
+                utc_month_date
+            from touched
+        )
     {%- endif %}
 
 ),
