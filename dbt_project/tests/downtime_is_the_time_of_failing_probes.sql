@@ -1,5 +1,6 @@
--- Where one monitor watches a service and no maintenance was left out, downtime is the plain sum of what its failing
--- samples hold: the sweep over overlapping states must find the same. Any row is a disagreement.
+-- Where one monitor watches a service, every outage counts to its last microsecond and no maintenance was left out,
+-- downtime is the plain sum of what its failing samples hold: the sweep over overlapping states must find the same. Any row
+-- is a disagreement.
 with simple_clauses as (
 
     select
@@ -13,7 +14,10 @@ with simple_clauses as (
         on clauses.contract_version_id = keys.contract_version_id and clauses.service_id = keys.service_id
     where
         clauses.indicator = 'availability'
+        and clauses.availability_method <> 'service_hours'
         and clauses.unknown_policy <> 'down'
+        and clauses.minimum_downtime_us = 0
+        and not clauses.is_whole_minutes
         and keys.key_kind = 'monitor'
     group by clauses.contract_version_id, clauses.clause_id
     having count(*) = 1
@@ -26,7 +30,7 @@ simple_months as (
         judged.availability_id,
         judged.downtime_us,
         months.period_from_us,
-        least(months.period_to_us, {{ as_of_us() }}) as period_to_us,
+        least(months.period_to_us, months.as_of_us) as period_to_us,
         simple_clauses.source_name,
         simple_clauses.monitor,
         simple_clauses.tolerance_us
@@ -39,6 +43,13 @@ simple_months as (
 
 ),
 
+failing as (
+
+    select * from {{ ref('int_probe_states') }}
+    where not is_up
+
+),
+
 recomputed as (
 
     select
@@ -46,20 +57,22 @@ recomputed as (
         simple_months.downtime_us,
         coalesce(
             sum(
-                greatest(
-                    0,
-                    least(probes.to_us, probes.from_us + simple_months.tolerance_us, simple_months.period_to_us)
-                    - greatest(probes.from_us, simple_months.period_from_us)
-                )
+                case
+                    when failing.from_us is not null
+                        then
+                            least(failing.to_us, failing.from_us + simple_months.tolerance_us, simple_months.period_to_us)
+                            - greatest(failing.from_us, simple_months.period_from_us)
+                end
             ),
             0
         ) as failing_us
     from simple_months
-    left join {{ ref('int_probe_intervals') }} as probes
+    left join failing
         on
-            simple_months.source_name = probes.source_name
-            and simple_months.monitor = probes.monitor
-            and not probes.is_up
+            simple_months.source_name = failing.source_name
+            and simple_months.monitor = failing.monitor
+            and simple_months.period_to_us > failing.from_us
+            and simple_months.period_from_us < least(failing.to_us, failing.from_us + simple_months.tolerance_us)
     group by simple_months.availability_id, simple_months.downtime_us
 
 )
