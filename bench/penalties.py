@@ -38,9 +38,8 @@ _BREACHES = """
     insert into {p}facts.fct_ticket_clocks (
         clock_id, ticket_id, ticket_number, source_name, contract_version_id, contract_id, vendor_id,
         service_id, clause_id, calendar_id, aggregation, month_date, started_at, started_us, target_seconds,
-        business_us,
-        business_seconds, elapsed_seconds, paused_seconds, outcome, cycle_no, counted_from_us, phase_count, is_paused,
-        is_settled
+        business_us, business_seconds, elapsed_seconds, paused_seconds, outcome, cycle_no, counted_from_us,
+        phase_count, is_paused, is_settled
     )
     select
         md5(c || '|' || m || '|' || k || '|' || i), 't' || c || ':' || m || ':' || i, 'INC' || m || i,
