@@ -56,6 +56,7 @@ def nights(bare_warehouse: BareWarehouse) -> Iterator[Builder]:
         builder(scratch) as made,
     ):
         part_samples_by_month(scratch)
+        made.make_views()
         yield made
 
 
