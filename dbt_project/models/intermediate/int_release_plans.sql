@@ -4,6 +4,13 @@ with releases as (
 
 ),
 
+field_changes as (
+
+    select * from {{ ref('stg_servicenow__field_changes') }}
+    where table_name = 'rm_release'
+
+),
+
 change_versions as (
 
     select
@@ -13,9 +20,8 @@ change_versions as (
             order by changes.changed_us desc nulls last, changes.batch_id desc, changes.source_row desc
         ) as version_rank
     from releases
-    inner join {{ ref('stg_servicenow__field_changes') }} as changes
+    inner join field_changes as changes
         on releases.source_name = changes.source_name and releases.release_key = changes.record_key
-    where changes.table_name = 'rm_release'
 
 ),
 

@@ -6,6 +6,42 @@ with new_batches as (
 
 {% if not builds_everything() -%}
 -- Long tables are imported once for each use: an import that is used twice would be copied whole.
+incidents as (
+
+    select * from {{ ref('stg_servicenow__incidents') }}
+
+),
+
+field_changes as (
+
+    select * from {{ ref('stg_servicenow__field_changes') }}
+
+),
+
+comments as (
+
+    select * from {{ ref('stg_servicenow__comments') }}
+
+),
+
+log_events as (
+
+    select * from {{ ref('stg_incident_log__events') }}
+
+),
+
+every_incident as (
+
+    select * from {{ ref('stg_servicenow__incidents') }}
+
+),
+
+every_log_event as (
+
+    select * from {{ ref('stg_incident_log__events') }}
+
+),
+
 last_instants as (
 
     {{ as_last_built('built_instants', {'as_of_us': 'bigint'}) }}
@@ -76,13 +112,13 @@ landed as (
         incidents.source_name,
         incidents.ticket_key
     from new_batches
-    inner join {{ ref('stg_servicenow__incidents') }} as incidents on new_batches.batch_id = incidents.batch_id
+    inner join incidents on new_batches.batch_id = incidents.batch_id
     union
     select
         field_changes.source_name,
         field_changes.record_key as ticket_key
     from new_batches
-    inner join {{ ref('stg_servicenow__field_changes') }} as field_changes
+    inner join field_changes
         on new_batches.batch_id = field_changes.batch_id
     where field_changes.table_name = 'incident'
     union
@@ -90,14 +126,14 @@ landed as (
         comments.source_name,
         comments.record_key as ticket_key
     from new_batches
-    inner join {{ ref('stg_servicenow__comments') }} as comments on new_batches.batch_id = comments.batch_id
+    inner join comments on new_batches.batch_id = comments.batch_id
     where comments.table_name = 'incident'
     union
     select
         log_events.source_name,
         log_events.ticket_key
     from new_batches
-    inner join {{ ref('stg_incident_log__events') }} as log_events on new_batches.batch_id = log_events.batch_id
+    inner join log_events on new_batches.batch_id = log_events.batch_id
 
 ),
 
@@ -142,13 +178,13 @@ touched as (
     select
         everything.source_name,
         everything.ticket_key
-    from {{ ref('stg_servicenow__incidents') }} as everything
+    from every_incident as everything
     where (select max(last_instants.as_of_us) from last_instants) > {{ as_of_us() }}
     union
     select
         everything.source_name,
         everything.ticket_key
-    from {{ ref('stg_incident_log__events') }} as everything
+    from every_log_event as everything
     where (select max(last_instants.as_of_us) from last_instants) > {{ as_of_us() }}
 
 ),
