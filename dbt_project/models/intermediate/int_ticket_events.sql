@@ -7,7 +7,9 @@
 with tickets as (
 
     select * from {{ ref('int_tickets') }}
-    {{ where_touched(ref('int_touched_tickets'), 'ticket_key') }}
+    {% if computes_only_touched() -%}
+        where ticket_id in (select ticket_id from {{ ref('int_touched_tickets') }})
+    {%- endif %}
 
 ),
 

@@ -1,19 +1,8 @@
-with source as (
-
-    select * from {{ source('raw_prometheus', 'samples') }}
-
-),
-
-renamed as (
-
-    select
-        {{ evidence_columns() }},
-        monitor,
-        sampled_at,
-        {{ to_us('sampled_at') }} as sampled_us,
-        value > 0 as is_up
-    from source
-
-)
-
-select * from renamed
+-- Without a CTE: Postgres does not merge a view that has one, and an increment could not look its rows up.
+select
+    {{ evidence_columns() }},
+    monitor,
+    sampled_at,
+    {{ to_us('sampled_at') }} as sampled_us,
+    value > 0 as is_up
+from {{ source('raw_prometheus', 'samples') }}

@@ -1,27 +1,16 @@
-with source as (
-
-    select * from {{ source('raw_servicenow', 'incident') }}
-
-),
-
-renamed as (
-
-    select
-        {{ evidence_columns() }},
-        sys_id as ticket_key,
-        number as ticket_number,
-        business_service as service_key,
-        caller_id as caller,
-        state,
-        hold_reason,
-        priority,
-        assignment_group,
-        {{ servicenow_us('opened_at') }} as opened_us,
-        {{ servicenow_us('resolved_at') }} as resolved_us,
-        {{ servicenow_us('closed_at') }} as closed_us,
-        {{ servicenow_us('sys_updated_on') }} as updated_us
-    from source
-
-)
-
-select * from renamed
+-- Without a CTE: Postgres does not merge a view that has one, and an increment could not look its rows up.
+select
+    {{ evidence_columns() }},
+    sys_id as ticket_key,
+    number as ticket_number,
+    business_service as service_key,
+    caller_id as caller,
+    state,
+    hold_reason,
+    priority,
+    assignment_group,
+    {{ servicenow_us('opened_at') }} as opened_us,
+    {{ servicenow_us('resolved_at') }} as resolved_us,
+    {{ servicenow_us('closed_at') }} as closed_us,
+    {{ servicenow_us('sys_updated_on') }} as updated_us
+from {{ source('raw_servicenow', 'incident') }}

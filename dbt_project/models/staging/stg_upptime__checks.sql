@@ -1,19 +1,8 @@
-with source as (
-
-    select * from {{ source('raw_upptime', 'checks') }}
-
-),
-
-renamed as (
-
-    select
-        {{ evidence_columns() }},
-        slug as monitor,
-        cast(checked_at as timestamptz) as sampled_at,
-        {{ to_us('cast(checked_at as timestamptz)') }} as sampled_us,
-        status <> 'down' as is_up
-    from source
-
-)
-
-select * from renamed
+-- Without a CTE: Postgres does not merge a view that has one, and an increment could not look its rows up.
+select
+    {{ evidence_columns() }},
+    slug as monitor,
+    cast(checked_at as timestamptz) as sampled_at,
+    {{ to_us('cast(checked_at as timestamptz)') }} as sampled_us,
+    status <> 'down' as is_up
+from {{ source('raw_upptime', 'checks') }}
