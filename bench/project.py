@@ -83,6 +83,13 @@ class Project:
         take(last)
         return ordered
 
+    def dearest(self, count: int) -> str:
+        """The models that the last run spent most on, with their seconds of wall time."""
+        ran = json.loads((self._target / "run_results.json").read_text())["results"]
+        ran.sort(key=lambda one: -one["execution_time"])
+        told = [f"{one['execution_time']:7.2f} s  {one['unique_id'].rsplit('.', 1)[1]}" for one in ran]
+        return "\n".join(told[:count])
+
     def is_view(self, model: str) -> bool:
         """Whether a model costs nothing until it is read."""
         nodes = json.loads((self._target / "manifest.json").read_text())["nodes"]

@@ -16,7 +16,7 @@ from avoir.contracts.scratch import Scratch
 from tests.oracle.choices import Choices
 from tests.warehouse.incremental_contracts import ENDS, Decision, Known
 
-BYTES_OF_A_HISTORY = 2_000
+BYTES_OF_A_HISTORY = 3_000
 FIRST = datetime(2025, 1, 1, tzinfo=UTC)
 HOURS = 24 * 120
 MOST_NIGHTS = 5
@@ -237,7 +237,7 @@ class _Drafting:
         accepted = date(2025, 1, 1) + timedelta(days=c.below(120))
         all_of_them = (
             Decision("span", c.one_of(("any", "some")), accepted, c.one_of((None, "site", "page")), span),
-            Decision("ticket", c.one_of(("any", "some")), accepted, ticket=f"T{c.below(8)}"),
+            Decision("ticket", c.one_of(("any", "some")), accepted, ticket=f"T{c.below(12)}"),
             Decision("release", "any", accepted, release=f"R{c.below(3)}"),
         )
         return tuple(one for one in all_of_them if c.chance(60))
@@ -263,7 +263,7 @@ class _Drafting:
 
     def _desk(self) -> Iterator[Record]:
         c = self.choices
-        for number in range(6 + c.below(3)):
+        for number in range(12 + c.below(4)):
             yield from self._ticket(f"T{number}")
         for number in range(4):
             yield from self._outage(f"O{number}")
@@ -274,7 +274,7 @@ class _Drafting:
         c = self.choices
         at = opened = hour(c.below(120) * 24 + c.below(24))
         held = {"state": "open", "priority": c.one_of(("3", "2", "1", "")), "assignment_group": "first"}
-        for number in range(1, 2 + c.below(7)):
+        for number in range(1, 1 + c.one_of((1, 1, 2, 3, 5, 8))):
             at += timedelta(hours=c.one_of((1, 3, 7, 20, 45, 100, 400, 900)), minutes=c.below(60))
             field, value = c.one_of(_TURNS)
             if field in held:

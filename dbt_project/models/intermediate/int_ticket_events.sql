@@ -8,7 +8,7 @@ with tickets as (
 
     select * from {{ ref('int_tickets') }}
     {% if computes_only_touched() -%}
-        where ticket_id in (select ticket_id from {{ ref('int_touched_tickets') }})
+    where ticket_id in (select ticket_id from {{ ref('int_touched_tickets') }})
     {%- endif %}
 
 ),
