@@ -1,12 +1,9 @@
-{#- What a ServiceNow instance gives of the days from one up to another. -#}
-{% macro instant(us) -%}
-    to_char(to_timestamp(({{ us }}) / 1000000) at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS')
-{%- endmacro %}
+{#- What a ServiceNow instance gives of the days from one up to another, in the order of its batches. -#}
 {% macro metadata(us, row, key) -%}
     '{{ source }}', ({{ us }} - {{ epoch_us }}) / 86400000000 * 2, {{ row }}, md5({{ key }})
 {%- endmacro %}
 {%- set landed = '_source_name, _batch_id, _source_row, _row_hash' -%}
-{%- from "drawing.sql" import dice -%}
+{%- from "drawing.sql" import instant -%}
 
 insert into raw_servicenow.sys_audit (
     {{ landed }},
@@ -14,9 +11,14 @@ insert into raw_servicenow.sys_audit (
 )
 select
     {{ metadata('at_us', 'nth', 'sys_id || nth') }},
-    sys_id || ':' || nth, 'incident', sys_id, field, old, new, 'agent', nth, {{ instant('at_us') }}
-from bench.changes
-where at_us >= {{ from_us }} and at_us < {{ to_us }};
+    sys_id || ':' || nth, table_name, sys_id, field, old, new, 'agent', nth, {{ instant('at_us') }}
+from (
+    select 'incident' as table_name, sys_id, at_us, field, old, new, nth from bench.changes
+    union all
+    select 'rm_release', sys_id, at_us, field, old, new, at_us / 60000000 % 1000000 from bench.release_changes
+) as changes
+where at_us >= {{ from_us }} and at_us < {{ to_us }}
+order by at_us;
 
 insert into raw_servicenow.sys_journal_field (
     {{ landed }},
@@ -31,7 +33,8 @@ from (
     union all
     select sys_id, responded_us + 30000000, 'caller' from bench.tickets where right(sys_id, 1) < '5'
 ) as comments
-where at_us >= {{ from_us }} and at_us < {{ to_us }};
+where at_us >= {{ from_us }} and at_us < {{ to_us }}
+order by at_us;
 
 -- A row for every day on which something happened to the ticket, as it stood at the end of the day.
 insert into raw_servicenow.incident (
@@ -59,33 +62,24 @@ from (
     select tickets.*, ticket_days.utc_day * 86400000000 + 86399000000 as seen_us
     from bench.ticket_days inner join bench.tickets using (sys_id)
     where ticket_days.utc_day >= {{ from_us // 86400000000 }} and ticket_days.utc_day < {{ to_us // 86400000000 }}
-) as seen;
+) as seen
+order by seen_us, opened_us;
 
--- Two releases a day, due in twelve days, delivered two days early to four days late.
 insert into raw_servicenow.rm_release (
     {{ landed }},
     sys_id, number, short_description, business_service, start_date, end_date, approval, state, work_end,
     sys_created_on, sys_updated_on
 )
 select
-    {{ metadata('seen_us', '1', "key || 'r' || seen_us") }},
-    'release' || key, 'RLSE' || key, 'A release', 'releases-' || key % {{ contracts }},
-    {{ instant('created_us') }}, {{ instant('created_us + 12 * 86400000000') }}, 'approved',
+    {{ metadata('seen_us', '1', 'sys_id || seen_us') }},
+    sys_id, number, 'A release', service_key, {{ instant('created_us') }},
+    {{ instant('first_due_us + case when replanned_us <= seen_us then 3 * 86400000000 else 0 end') }}, 'approved',
     case when delivered_us <= seen_us then '3' else '1' end,
     case when delivered_us <= seen_us then {{ instant('delivered_us') }} else '' end,
     {{ instant('created_us') }}, {{ instant('seen_us') }}
-from (
-    select
-        key,
-        created_us,
-        created_us + cast((10 + {{ dice('key', 21) }} * 6) * 86400e6 as bigint) as delivered_us
-    from (
-        select day_no * 10 + nth as key, {{ epoch_us }} + day_no * 86400000000 + nth * 3600000000 as created_us
-        from generate_series({{ first }} - 20, {{ last }}) as day_no, generate_series(1::bigint, 2::bigint) as nth
-    ) as drawn
-) as releases,
-    unnest(array[created_us, delivered_us]) as seen_us
-where seen_us >= {{ from_us }} and seen_us < {{ to_us }};
+from bench.releases, unnest(array[created_us, replanned_us, delivered_us]) as seen_us
+where seen_us >= {{ from_us }} and seen_us < {{ to_us }}
+order by seen_us;
 
 -- Planned work on a platform every day, announced a week before.
 insert into raw_servicenow.cmdb_ci_outage (

@@ -1,5 +1,5 @@
 {%- from "drawing.sql" import dice -%}
--- Probes at a fixed pace. A monitor fails for ten to forty minutes on three days of ten, half a per cent of its time, and
+-- Probes at a fixed pace, batch by batch. A monitor fails for ten to forty minutes on three days of ten, half a per cent of its time, and
 -- is not probed for half an hour to two hours on two days of a hundred.
 insert into raw_prometheus.samples (_source_name, _batch_id, _source_row, _row_hash, monitor, sampled_at, value)
 select
@@ -27,6 +27,7 @@ from (
             unnest(array[{% for name in monitors %}'{{ name }}'{{ ', ' if not loop.last }}{% endfor %}])
             with ordinality as monitors (monitor, monitor_no),
             generate_series({{ first }}, {{ last }}) as day_no
+        order by day_no, monitor_no
     ) as drawn
 ) as days,
     generate_series(0, {{ 86400 // pace_s - 1 }}) as step

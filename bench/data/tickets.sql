@@ -1,4 +1,4 @@
-{%- from "drawing.sql" import dice, up_to -%}
+{%- from "drawing.sql" import dice, instant, up_to -%}
 -- The lives of tickets, before any of it lands. A response comes within six hours, mostly soon; half of the tickets are put
 -- on hold for hours to a day; six of ten are resolved within eight hours of that, nine within three days, all within ten.
 create unlogged table bench.tickets as
@@ -99,4 +99,33 @@ select sys_id, at_us / 86400000000 as utc_day from bench.changes
 union
 select sys_id, opened_us / 86400000000 from bench.tickets;
 
-analyze bench.tickets, bench.changes, bench.ticket_days
+-- Two releases a day, approved within the hour, due in twelve days, delivered two days early to four days late; the date
+-- of one in five is moved by three days, a day after it was planned.
+create unlogged table bench.releases as
+select
+    'release' || key as sys_id,
+    'RLSE' || key as number,
+    'releases-' || key % {{ contracts }} as service_key,
+    created_us,
+    created_us + 12 * 86400000000 as first_due_us,
+    case when key % 5 = 0 then created_us + 86400000000 end as replanned_us,
+    created_us + cast((10 + {{ dice('key', 21) }} * 6) * 86400e6 as bigint) as delivered_us
+from (
+    select
+        day_no * 10 + nth as key,
+        {{ epoch_us }} + day_no * 86400000000 + nth * 3600000000 as created_us
+    from generate_series({{ first }}, {{ last }}) as day_no, generate_series(1::bigint, 2::bigint) as nth
+) as drawn;
+
+create unlogged table bench.release_changes as
+select sys_id, created_us + 1800000000 as at_us, 'approval' as field, 'requested' as old, 'approved' as new from bench.releases
+union all
+select
+    sys_id, replanned_us, 'end_date',
+    {{ instant('first_due_us') }}, {{ instant('first_due_us + 3 * 86400000000') }}
+from bench.releases where replanned_us is not null
+union all
+select sys_id, replanned_us + 1800000000, 'approval', 'requested', 'approved' from bench.releases
+where replanned_us is not null;
+
+analyze bench.tickets, bench.changes, bench.ticket_days, bench.releases, bench.release_changes
