@@ -20,6 +20,7 @@ BYTES_OF_A_HISTORY = 3_000
 FIRST = datetime(2025, 1, 1, tzinfo=UTC)
 HOURS = 24 * 120
 MOST_NIGHTS = 5
+RIPE = 7
 # Ends of months in Paris and in UTC among them: there a month is over, and what it ends in may not be.
 NIGHTS = (
     "2025-01-20T06:00", "2025-01-31T23:00", "2025-02-01T00:00", "2025-02-02T06:00", "2025-02-14T06:00",
@@ -201,10 +202,12 @@ class _Drafting:
     def _nights(self) -> list[Night]:
         c = self.choices
         count = 2 + c.below(3)
-        instants = sorted(c.below(len(NIGHTS)) for _ in range(count))
-        if c.chance(25):
+        # The last in March at the earliest, when there is something of everything.
+        last = len(NIGHTS) - 1 - c.below(len(NIGHTS) - RIPE)
+        instants = [*sorted(c.below(last + 1) for _ in range(count - 1)), last]
+        if count > 2 and c.chance(25):
             # A night that believes in an earlier instant than the one before it.
-            at = c.below(count - 1)
+            at = c.below(count - 2)
             instants[at], instants[at + 1] = instants[at + 1], instants[at]
         nights: list[Night] = []
         known = Known(is_amended=c.chance(20), south_until=c.one_of((*ENDS, None)))
@@ -215,7 +218,8 @@ class _Drafting:
                 unlike = self._changed(known) if c.chance(50) else known
                 nights.append(Night(_instant(other), known=unlike, broken_off=c.one_of(BROKEN_OFF)))
             nights.append(Night(_instant(instant), known=known))
-            if c.chance(self.restless):
+            # Seldom before the last night, which would then compute nearly all anew.
+            if c.chance(self.restless if number < count - 2 else self.restless // 3):
                 known = self._changed(known)
         return nights
 
