@@ -29,7 +29,7 @@ class AirflowApi:
 
     def __post_init__(self) -> None:
         self._session = requests.Session()
-        # More than a minute in all: the supervisor starts an API server that crashed again in about half of it.
+        # More than a minute in all: the supervisor starts an API server that crashed again in half of it.
         retry = Retry(total=8, backoff_factor=0.3, status_forcelist=(502, 503, 504), allowed_methods=None)
         self._session.mount("http://", HTTPAdapter(max_retries=retry))
         self._session.trust_env = False
