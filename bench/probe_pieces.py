@@ -51,6 +51,7 @@ def availability(running: Cluster, size: Size, wanted: set[str], say: Say) -> It
         of_states = project.between("int_touched_monitors", _STATES)
         of_months = [name for name in project.between(_STATES, _MONTHS) if name != _STATES]
         compiled = project.compiled([*of_states, *of_months], as_of=_AS_OF)
+        _leave_one_month(database, of_months)
         if "availability_month" in wanted:
             yield _month(database, project, {name: compiled[name] for name in of_months}, rows, peer, say)
         if "probe_intervals" in wanted:
@@ -89,6 +90,19 @@ def _lay_out(database: Database, size: Size, say: Say) -> list[str]:
 
 def _land(database: Database, monitors: list[str], first_day: date, end: date) -> None:
     vendors.land_probes(database, monitors, first_day=first_day, end=end, probe_seconds=_PROBE_SECONDS)
+
+
+def _leave_one_month(database: Database, models: list[str]) -> None:
+    """Take away what was made of the month before, whose last probe is ended by the first of this one."""
+    for (table,) in database.rows(
+        """
+        select distinct table_name from information_schema.columns
+        where table_schema = 'intermediate' and column_name = 'month_date'
+        """
+    ):
+        if table in models:
+            database.run(f"delete from intermediate.{table} where month_date <> '{_MONTH}'")
+            database.run(f"vacuum analyze intermediate.{table}")
 
 
 def _month(
