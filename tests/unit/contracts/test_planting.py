@@ -94,7 +94,9 @@ def test_downtime_of_one_monitor_leaves_the_others_up_and_measured(tmp_path: Pat
     assert ("10-10 10:00:00.000000", 0) in found["web/acme_probes/paris"]
     assert ("10-10 11:00:00.000000", 1) in found["web/acme_probes/paris"]
     for other in ("web/acme_probes/lyon", "web/other_probes/lyon"):
-        assert len(found[other]) == 32  # every 24 hours of a month of 745
+        # Every 24 hours of a month of 745, and once the day before it.
+        assert len(found[other]) == 32 + 1
+        assert min(found[other]) == ("09-29 22:00:00.000000", 1)
         assert {state for _, state in found[other]} == {1}
 
 
@@ -123,8 +125,9 @@ def test_a_service_that_counts_samples_has_enough_of_them(tmp_path: Path) -> Non
     counted = "method: executions, unknown: down, probe_interval_seconds: 60, minimum_volume: 3"
     text = edited("method: minutes, unknown: down, probe_interval_seconds: 60", counted, CONTRACT)
     found = samples(tmp_path, text)
-    assert len(found["web/acme_probes/paris"]) == 3 * 32
-    assert found["web/acme_probes/paris"][1] == ("09-30 22:00:00.000001", 1)
+    assert len(found["web/acme_probes/paris"]) == 3 * 32 + 1
+    assert found["web/acme_probes/paris"][0] == ("09-29 22:00:00.000000", 1)
+    assert found["web/acme_probes/paris"][2] == ("09-30 22:00:00.000001", 1)
 
 
 def test_a_contract_without_a_file_has_the_monitors_that_its_services_name(tmp_path: Path) -> None:
