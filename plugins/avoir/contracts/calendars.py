@@ -142,7 +142,8 @@ def days_that_reach(
 
     Raises:
         ValueError: the range is empty, the calendar has no zone, or ``after`` is naive.
-        CalendarError: a UTC day would need more than six pieces, or a date lies beyond the year 9999.
+        CalendarError: a UTC day would need more than six pieces, or the calendar opens so seldom that the
+            time does not follow before the year 2200.
     """
     days = calendar_days(calendar, days_from, days_to)
     while True:

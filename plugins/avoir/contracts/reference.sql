@@ -111,9 +111,18 @@ alter table reference.service_keys drop constraint if exists service_keys_key_ki
 alter table reference.service_keys add constraint service_keys_key_kind_check check (
     key_kind in ('ticket', 'monitor', 'release', 'maintenance', 'invoice_line', 'invoice_seller', 'team')
 );
-alter table reference.service_keys drop constraint if exists service_keys_pkey;
-alter table reference.service_keys add constraint service_keys_pkey
-primary key (contract_version_id, source_name, key_kind, key_value, service_id);
+do $$
+begin
+    -- Once: the key of an earlier release held a team to one service. Made anew it locks out every reader.
+    if (
+        select array_length(conkey, 1) from pg_constraint
+        where conrelid = 'reference.service_keys'::regclass and contype = 'p'
+    ) < 5 then
+        alter table reference.service_keys drop constraint service_keys_pkey;
+        alter table reference.service_keys add constraint service_keys_pkey
+        primary key (contract_version_id, source_name, key_kind, key_value, service_id);
+    end if;
+end $$;
 alter table reference.contract_versions add column if not exists order_amount numeric;
 alter table reference.contract_versions add column if not exists customer_name text;
 alter table reference.contract_versions add column if not exists judged_as_of timestamptz;

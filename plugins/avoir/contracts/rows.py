@@ -29,12 +29,14 @@ from avoir.contracts.model import (
     FixedPerEvent,
     Linear,
     MilestoneIndicator,
+    Objective,
     PercentOfInvoicePerEvent,
     Points,
     Proportional,
     ReportingPeriod,
     Settlement,
     StartedDay,
+    Target,
     Tiers,
     Unit,
     ValueTimesDelay,
@@ -300,14 +302,8 @@ def _clause_row(version: ResolvedVersion, names: Names, clause: Clause) -> Row:
     indicator, objective, penalty = clause.indicator, clause.objective, clause.penalty
     calendar = indicator.calendar
     unit = "seconds" if objective.unit in SECONDS_PER_UNIT else str(objective.unit)
-    target = objective.target
-    target_value = (
-        _in_base_unit(target.value, target.unit)
-        if target
-        else _in_base_unit(objective.value, objective.unit)
-        if objective.aggregation is Aggregation.EACH
-        else None
-    )
+    target = _target(clause)
+    target_value = _in_base_unit(target.value, target.unit) if target else None
     measured: Row = (None, None, None, None, None, None, None)
     if isinstance(indicator, AvailabilityIndicator):
         notice = int(indicator.maintenance.notice_hours * 3600) if indicator.maintenance else None
@@ -457,21 +453,29 @@ def _clock_rows(version_id: str, clause: Clause) -> list[Row]:
     )
 
 
+def _target(clause: Clause) -> Target | Objective | None:
+    """Return what a single event is held against: the objective itself where each event is judged."""
+    objective = clause.objective
+    return objective.target or (objective if objective.aggregation is Aggregation.EACH else None)
+
+
 def targets_in_seconds(clause: Clause) -> list[Decimal]:
-    """Return every target that a single event of a clause may have; none for averages and percentiles."""
-    judged = clause.objective.target or clause.objective
-    if judged is clause.objective and clause.objective.aggregation is not Aggregation.EACH:
+    """Return every target that a ticket under a clause may have; none for averages and percentiles."""
+    target = _target(clause)
+    if target is None:
         return []
-    values = [judged.value, *judged.by_priority.values()]
-    return [value * SECONDS_PER_UNIT.get(judged.unit, 1) for value in values]
+    values = (target.value, *target.by_priority.values())
+    return [value * SECONDS_PER_UNIT[target.unit] for value in values]
 
 
 def _target_rows(version_id: str, clause: Clause) -> list[Row]:
     """The targets of single priorities, in seconds, in byte order of the priority."""
-    judged = clause.objective.target or clause.objective
+    target = _target(clause)
+    if target is None:
+        return []
     return [
-        (version_id, clause.id, priority, _in_base_unit(value, judged.unit))
-        for priority, value in sorted(judged.by_priority.items())
+        (version_id, clause.id, priority, _in_base_unit(value, target.unit))
+        for priority, value in sorted(target.by_priority.items())
     ]
 
 
