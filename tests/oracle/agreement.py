@@ -47,22 +47,33 @@ def _judging_events(case: PlantedCase) -> set[str]:
 
 
 def _clocks_of(judged: Judged, judging: set[str]) -> dict[Key, Key]:
-    """Business microseconds, outcome where events are judged, and due instant, of each cycle."""
-    return {
-        key: (business_us, outcome if key[0] in judging else None, due_us)
-        for key, (business_us, outcome, due_us) in judged.clocks.items()
+    """Business microseconds, outcome where events are judged, and due instant, of each cycle.
+
+    Versions of a contract count cycles by their own rules: the same number may stand under two of them.
+    """
+    found: dict[Key, Key] = {
+        (clock.clause.id, clock.subject, clock.cycle_no, clock.part.version_no): (
+            clock.business_us,
+            clock.outcome if clock.clause.id in judging else None,
+            clock.due_us,
+        )
+        for clock in judged.facts.clocks
     }
+    assert len(found) == len(judged.facts.clocks)
+    return found
 
 
 def _clocks_in(outcome: CaseOutcome, judging: set[str]) -> dict[Key, Key]:
-    return {
-        (row["clause_id"], row["subject_name"], row["cycle_no"]): (
+    found: dict[Key, Key] = {
+        (row["clause_id"], row["subject_name"], row["cycle_no"], row["version_no"]): (
             row["business_us"],
             row["outcome"] if row["clause_id"] in judging else None,
             row["due_us"],
         )
         for row in outcome.clocks
     }
+    assert len(found) == len(outcome.clocks)
+    return found
 
 
 def _milestones_of(judged: Judged, judging: set[str]) -> dict[Key, Key]:

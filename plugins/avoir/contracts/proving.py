@@ -113,8 +113,9 @@ _RESULTS = {
         order by month_date, clause_id collate "C", line_kind, origin_month_date, subject_name collate "C"
     """,
     "clocks": """
-        select contract_id, clause_id, aggregation, ticket_number as subject_name, cycle_no, outcome, due_us,
-            business_us, business_us / 1000000.0 as measured_value
+        select contract_id, split_part(contract_version_id, ':', 2)::int as version_no, clause_id,
+            aggregation, ticket_number as subject_name, cycle_no, outcome, due_us, business_us,
+            business_us / 1000000.0 as measured_value
         from {p}facts.fct_ticket_clocks
     """,
     "milestones": """
