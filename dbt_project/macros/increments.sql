@@ -92,3 +92,10 @@
 {% macro computes_only_touched() -%}
     {{ return(is_incremental()) }}
 {%- endmacro %}
+
+{#- Rows of the tickets that this build computes: all of them in a table that is made anew. -#}
+{% macro where_touched(touched, key) -%}
+    {%- if is_incremental() -%}
+        where (source_name, {{ key }}) in (select source_name, ticket_key from {{ touched }})
+    {%- endif -%}
+{%- endmacro %}

@@ -48,3 +48,11 @@
 {% macro trimmed(value) -%}
     trim_scale({{ value }})
 {%- endmacro %}
+
+{#- Whether an event meets a rule of its field: one without a value means any, but a field that is emptied takes none. -#}
+{% macro meets(events, rules) -%}
+    (
+        {{ events }}.field_value = {{ rules }}.value
+        or ({{ rules }}.value is null and coalesce({{ events }}.field_value, '-') <> '')
+    )
+{%- endmacro %}

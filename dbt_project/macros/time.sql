@@ -44,7 +44,6 @@
     end
 {%- endmacro %}
 
-
 {#- The instant of a UTC day, in its microseconds, at which so much of its open time (above zero) has passed. -#}
 {% macro open_reached(open_us, days) -%}
     case

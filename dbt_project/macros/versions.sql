@@ -33,10 +33,3 @@
         order by {{ updated }} desc nulls last, batch_id desc, source_row desc
     ) as version_rank
 {%- endmacro %}
-
-{#- Rows of the tickets that this build computes: all of them in a table that is made anew. -#}
-{% macro where_touched(touched, key) -%}
-    {%- if is_incremental() -%}
-        where (source_name, {{ key }}) in (select source_name, ticket_key from {{ touched }})
-    {%- endif -%}
-{%- endmacro %}

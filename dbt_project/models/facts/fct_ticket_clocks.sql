@@ -91,7 +91,7 @@ ranked as (
             order by is_breached desc, case when is_breached then judged_us - target_us else 0 end desc, phase_no desc
         ) as deciding_rank,
         count(*) over (partition by clock_id) as phase_count,
-        count(business_us) over (partition by clock_id) as measured_count
+        count(*) over (partition by clock_id) = count(business_us) over (partition by clock_id) as is_measured
     from held
 
 ),
@@ -132,15 +132,15 @@ judged as (
         ranked.priority,
         cast(ranked.phase_count as integer) as phase_count,
         ranked.target_us / 1000000.0 as target_seconds,
-        case when ranked.measured_count = ranked.phase_count then ranked.business_us end as business_us,
-        case when ranked.measured_count = ranked.phase_count then ranked.business_us end / 1000000.0 as business_seconds,
+        case when ranked.is_measured then ranked.business_us end as business_us,
+        case when ranked.is_measured then ranked.business_us end / 1000000.0 as business_seconds,
         ranked.elapsed_us / 1000000.0 as elapsed_seconds,
         ranked.paused_us / 1000000.0 as paused_seconds,
         bounds.stopped_us is null and coalesce(last_pauses.paused_to_us >= bounds.ended_us, false) as is_paused,
-        bounds.stopped_us is not null and ranked.measured_count = ranked.phase_count as is_settled,
+        bounds.stopped_us is not null and ranked.is_measured as is_settled,
         case
             when excluded_tickets.ticket_number is not null then 'excluded'
-            when ranked.measured_count < ranked.phase_count then 'no_data'
+            when not ranked.is_measured then 'no_data'
             when ranked.is_breached then 'breached'
             when bounds.stopped_us is null then 'running'
             else 'met'

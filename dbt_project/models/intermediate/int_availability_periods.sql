@@ -231,16 +231,10 @@ republished as (
         followed_publications.previous_us as touched_from_us,
         {{ as_of_us() }} as touched_to_us
     from followed_publications
-    inner join new_batches on followed_publications.batch_id = new_batches.batch_id
-    union all
-    select
-        followed_publications.source_name,
-        followed_publications.monitor as key_value,
-        'monitor' as key_kind,
-        followed_publications.previous_us as touched_from_us,
-        {{ as_of_us() }} as touched_to_us
-    from followed_publications
-    where followed_publications.published_us >= (select min(last_instants.as_of_us) from last_instants)
+    left join new_batches on followed_publications.batch_id = new_batches.batch_id
+    where
+        new_batches.batch_id is not null
+        or followed_publications.published_us >= (select min(last_instants.as_of_us) from last_instants)
 
 ),
 

@@ -7,7 +7,7 @@ with calendar_days as (
 
 stretched as (
 
-    -- A day of 25 open hours can touch three buckets of 24.
+    -- A UTC day has 24 hours at most and touches two buckets of 24.
     select
         calendar_id,
         day_no,
@@ -27,17 +27,10 @@ spread as (
     union all
     select
         calendar_id,
-        first_no + 1 as bucket_no,
-        day_no
-    from stretched
-    where last_no > first_no
-    union all
-    select
-        calendar_id,
         last_no as bucket_no,
         day_no
     from stretched
-    where last_no > first_no + 1
+    where last_no > first_no
 
 )
 

@@ -117,10 +117,7 @@ turns as (
         on
             bounds.ticket_id = events.ticket_id
             and told_apart.field = events.field
-            and (
-                told_apart.value = events.field_value
-                or (told_apart.value is null and coalesce(events.field_value, '-') <> '')
-            )
+            and {{ meets('events', 'told_apart') }}
             and bounds.ended_us > events.event_us
     group by bounds.clock_id, bounds.started_us, bounds.ended_us, events.event_us, events.event_no
 

@@ -62,7 +62,7 @@ cuts as (
         on
             bounds.ticket_id = events.ticket_id
             and rules.field = events.field
-            and (rules.value = events.field_value or (rules.value is null and coalesce(events.field_value, '-') <> ''))
+            and {{ meets('events', 'rules') }}
             and bounds.started_us < events.event_us
             and bounds.ended_us > events.event_us
     union all

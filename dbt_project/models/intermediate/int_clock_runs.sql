@@ -110,8 +110,7 @@ matched as (
             covered.contract_version_id = rules.contract_version_id
             and covered.clause_id = rules.clause_id
             and events.field = rules.field
-            -- A rule without a value means any, but a field that is emptied takes none.
-            and (events.field_value = rules.value or (rules.value is null and coalesce(events.field_value, '-') <> ''))
+            and {{ meets('events', 'rules') }}
     where
         events.event_us < {{ as_of_us() }}
         and events.event_us < covered.as_of_us

@@ -4,24 +4,20 @@ with releases as (
 
 ),
 
-field_changes as (
-
-    select * from {{ ref('stg_servicenow__field_changes') }}
-    where table_name = 'rm_release'
-
-),
-
 change_versions as (
 
     select
-        changes.*,
-        row_number() over (
-            partition by changes.source_name, changes.record_key, changes.change_key
-            order by changes.changed_us desc nulls last, changes.batch_id desc, changes.source_row desc
-        ) as version_rank
-    from releases
-    inner join field_changes as changes
-        on releases.source_name = changes.source_name and releases.release_key = changes.record_key
+        *,
+        {{ staged_version_rank('record_key, change_key', 'changed_us') }}
+    from {{ ref('stg_servicenow__field_changes') }}
+    where
+        table_name = 'rm_release'
+        and (source_name, record_key) in (
+            select
+                source_name,
+                release_key
+            from releases
+        )
 
 ),
 
