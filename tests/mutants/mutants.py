@@ -89,6 +89,7 @@ _PAUSES = "models/intermediate/int_clock_pauses.sql"
 _PHASES = "models/intermediate/int_clock_phases.sql"
 _INSTANTS = "models/intermediate/int_clock_instants.sql"
 _DUES = "models/intermediate/int_clock_dues.sql"
+_OUTAGES = "models/facts/fct_outages.sql"
 _AVAILABILITY = "models/facts/fct_availability_months.sql"
 _PERIODS = "models/intermediate/int_availability_periods.sql"
 _STATES = "models/intermediate/int_availability_states.sql"
@@ -315,8 +316,8 @@ MUTANTS = (
         "measure",
         "A pause of events that begins before the clock is none",
         _PAUSES,
-        "or (told_apart.value is null and coalesce(events.field_value, '-') <> '')\n            )\n            and bounds.ended_us > events.event_us",
-        "or (told_apart.value is null and coalesce(events.field_value, '-') <> '')\n            )\n            and bounds.ended_us > events.event_us\n            and bounds.started_us <= events.event_us",
+        "and {{ meets('events', 'told_apart') }}\n            and bounds.ended_us > events.event_us",
+        "and {{ meets('events', 'told_apart') }}\n            and bounds.ended_us > events.event_us\n            and bounds.started_us <= events.event_us",
     ),
     Mutant(
         "measure",
@@ -468,14 +469,14 @@ MUTANTS = (
     Mutant(
         "measure",
         "Seconds count where the contract counts whole minutes",
-        _AVAILABILITY,
-        "case when periods.is_whole_minutes then outages.counted_us",
-        "case when false then outages.counted_us",
+        _OUTAGES,
+        "when periods.is_whole_minutes then summed.counted_us",
+        "when false then summed.counted_us",
     ),
     Mutant(
         "measure",
         "Each stretch of an outage is cut to whole minutes",
-        _AVAILABILITY,
+        _OUTAGES,
         "group by contract_version_id, clause_id, month_date, unit_key, outage_no",
         "group by contract_version_id, clause_id, month_date, unit_key, outage_no, stretch_from_us",
     ),
@@ -490,8 +491,8 @@ MUTANTS = (
         "measure",
         "A deployed monitor counts from before its first sample",
         _STATES,
-        "greatest(periods.seen_from_us, first_states.first_us) as seen_from_us,\n        periods.seen_to_us,\n        greatest(periods.period_from_us, first_states.first_us) as period_from_us,",
-        "periods.seen_from_us,\n        periods.seen_to_us,\n        periods.period_from_us,",
+        "greatest(periods.seen_from_us, first_states.first_us) as seen_from_us",
+        "periods.seen_from_us",
     ),
     Mutant(
         "measure",
@@ -645,9 +646,9 @@ MUTANTS = (
     Mutant(
         "exclude",
         "Time left out is down all the same",
-        _AVAILABILITY,
-        "sum(case when is_counted and not is_left_out then length_us else 0 end) as counted_us",
-        "sum(case when is_counted then length_us else 0 end) as counted_us",
+        _OUTAGES,
+        "sum(case when is_counted and not is_left_out then length_us end)",
+        "sum(case when is_counted then length_us end)",
     ),
     Mutant(
         "exclude",

@@ -24,6 +24,12 @@ stretches as (
 
 ),
 
+outages as (
+
+    select * from {{ ref('fct_outages') }}
+
+),
+
 states as (
 
     select * from {{ ref('int_availability_states') }}
@@ -44,31 +50,13 @@ published as (
 
 ),
 
-outages as (
-
-    -- What of each outage counts, cut down to whole minutes where the contract counts those.
-    select
-        contract_version_id,
-        clause_id,
-        month_date,
-        unit_key,
-        outage_no,
-        sum(case when is_counted and not is_left_out then length_us else 0 end) as counted_us
-    from stretches
-    where outage_no is not null
-    group by contract_version_id, clause_id, month_date, unit_key, outage_no
-
-),
-
 counted_outages as (
 
     select
         outages.contract_version_id,
         outages.clause_id,
         outages.month_date,
-        sum(
-            case when periods.is_whole_minutes then outages.counted_us - outages.counted_us % 60000000 else outages.counted_us end
-        ) as counted_us
+        sum(outages.counted_us) as counted_us
     from outages
     inner join periods
         on

@@ -30,7 +30,8 @@ summed as (
         outage_no,
         min(stretch_from_us) as from_us,
         max(stretch_to_us) as to_us,
-        sum(case when is_counted and not is_left_out then length_us else 0 end) as counted_us,
+        -- What lies outside of its calendar has no length; a data test says so.
+        coalesce(sum(case when is_counted and not is_left_out then length_us end), 0) as counted_us,
         sum(case when is_reported then stretch_to_us - stretch_from_us else 0 end) as reported_us
     from stretches
     group by contract_version_id, clause_id, month_date, unit_key, outage_no

@@ -90,7 +90,7 @@ units as (
         monitored.monitor_key as unit_key,
         greatest(periods.seen_from_us, first_states.first_us) as seen_from_us,
         periods.seen_to_us,
-        greatest(periods.period_from_us, first_states.first_us) as period_from_us,
+        periods.period_from_us,
         periods.period_to_us
     from monitored
     inner join periods
@@ -130,13 +130,15 @@ probed as (
 
 ),
 
-planned as (
+registered as (
 
-    -- Planned work leaves both sides of the ratio, inside its window and only with notice in due time.
+    -- Planned work leaves both sides of the ratio, inside its window and only with notice in due time. What else the
+    -- vendor's register holds is what it calls an outage itself.
     select
         periods.contract_version_id,
         periods.clause_id,
         periods.month_date,
+        case when outages.outage_kind = 'planned' then 'maintenance' else 'reported' end as state,
         outages.begin_us as state_from_us,
         coalesce(outages.end_us, periods.seen_to_us) as state_to_us
     from periods
@@ -148,41 +150,24 @@ planned as (
     inner join outages
         on keys.source_name = outages.source_name and keys.key_value = outages.service_key
     where
-        outages.outage_kind = 'planned'
-        and periods.notice_us is not null
-        and outages.announced_us <= outages.begin_us - periods.notice_us
+        (
+            outages.outage_kind = 'planned'
+            and periods.notice_us is not null
+            and outages.announced_us <= outages.begin_us - periods.notice_us
+        )
+        or (outages.outage_kind <> 'planned' and outages.announced_us < periods.as_of_us)
     union all
     -- Time that was excluded leaves both sides like planned work.
     select
         periods.contract_version_id,
         periods.clause_id,
         periods.month_date,
+        'maintenance' as state,
         exclusions.from_us as state_from_us,
         exclusions.to_us as state_to_us
     from periods
     inner join exclusions
         on periods.contract_version_id = exclusions.contract_version_id and periods.clause_id = exclusions.clause_id
-
-),
-
-reported as (
-
-    -- What the vendor's own register calls an outage.
-    select
-        periods.contract_version_id,
-        periods.clause_id,
-        periods.month_date,
-        outages.begin_us as state_from_us,
-        coalesce(outages.end_us, periods.seen_to_us) as state_to_us
-    from periods
-    inner join keys
-        on
-            periods.contract_version_id = keys.contract_version_id
-            and periods.service_id = keys.service_id
-            and keys.key_kind = 'maintenance'
-    inner join outages
-        on keys.source_name = outages.source_name and keys.key_value = outages.service_key
-    where outages.outage_kind <> 'planned' and outages.announced_us < periods.as_of_us
 
 ),
 
@@ -237,34 +222,19 @@ states as (
     where first_states.monitor is null
     union all
     select
-        planned.contract_version_id,
-        planned.clause_id,
-        planned.month_date,
+        registered.contract_version_id,
+        registered.clause_id,
+        registered.month_date,
         units.unit_key,
-        'maintenance' as state,
-        planned.state_from_us,
-        planned.state_to_us
-    from planned
+        registered.state,
+        registered.state_from_us,
+        registered.state_to_us
+    from registered
     inner join units
         on
-            planned.contract_version_id = units.contract_version_id
-            and planned.clause_id = units.clause_id
-            and planned.month_date = units.month_date
-    union all
-    select
-        reported.contract_version_id,
-        reported.clause_id,
-        reported.month_date,
-        units.unit_key,
-        'reported' as state,
-        reported.state_from_us,
-        reported.state_to_us
-    from reported
-    inner join units
-        on
-            reported.contract_version_id = units.contract_version_id
-            and reported.clause_id = units.clause_id
-            and reported.month_date = units.month_date
+            registered.contract_version_id = units.contract_version_id
+            and registered.clause_id = units.clause_id
+            and registered.month_date = units.month_date
     union all
     -- The period itself, and what is seen of the time around it.
     select
