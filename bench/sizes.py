@@ -45,7 +45,7 @@ SIZES = {
         probed_months=11,
         nightly_months=(3, 6, 12, 24),
         nights=2,
-        tickets_a_day=250,
+        tickets_a_day=500,
     ),
     "small": Size(
         calendars=60,

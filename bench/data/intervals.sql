@@ -1,16 +1,8 @@
 {%- from "drawing.sql" import dice, up_to -%}
--- With the names that a row of int_clock_bounds carries. In order of time, as tickets land. Half of the intervals last up to four hours, four of ten up to two days, the others up to a fortnight.
+-- In order of time, as tickets land. Half of the intervals last up to four hours, four of ten up to two days, the others up to a fortnight.
 create unlogged table bench.intervals as
 select
-    md5(cast(drawn.nth as text)) as interval_id,
-    'service_desk:' || md5('ticket ' || drawn.nth) as ticket_id,
-    'INC' || lpad(cast(drawn.nth as text), 9, '0') as ticket_number,
-    'service_desk' as source_name,
-    split_part(calendars.calendar_id, '/', 1) as contract_version_id,
-    'VND-2024-' || drawn.calendar_no as contract_id,
-    'vendor-' || drawn.calendar_no as vendor_id,
-    'support' as service_id,
-    'SLA-1' as clause_id,
+    'TCK' || lpad(cast(drawn.nth as text), 9, '0') as interval_id,
     calendars.calendar_id,
     drawn.from_us,
     drawn.from_us + case
