@@ -575,7 +575,7 @@ MUTANTS = (
         "measure",
         "A begun day counts where the contract cuts it off",
         _MILESTONES,
-        "case when covered.started_day_kind = 'floor' then 1 else 0 end as open_days",
+        "case when clauses.started_day_kind = 'floor' then 1 else 0 end as open_days",
         "0 as open_days",
     ),
     Mutant(
@@ -589,8 +589,8 @@ MUTANTS = (
         "measure",
         "A begun business day counts where the contract cuts it off",
         _MILESTONES,
-        "coalesce(bounds.delivered_date, bounds.as_of_date) - bounds.open_days\n    group by",
-        "coalesce(bounds.delivered_date, bounds.as_of_date)\n    group by",
+        "coalesce(bounds.delivered_date, bounds.as_of_date) - bounds.open_days\n                        - date",
+        "coalesce(bounds.delivered_date, bounds.as_of_date)\n                        - date",
     ),
     # --- exclude ------------------------------------------------------------------------------------------
     Mutant(

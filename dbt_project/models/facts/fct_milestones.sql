@@ -10,6 +10,13 @@ plans as (
 
 ),
 
+replans as (
+
+    select * from {{ ref('int_release_plans') }}
+    where plan_no > 0
+
+),
+
 clauses as (
 
     select * from {{ ref('current_clauses') }}
@@ -49,19 +56,9 @@ covered as (
         releases.release_number,
         releases.delivered_us,
         clauses.contract_version_id,
-        clauses.contract_id,
-        clauses.vendor_id,
-        clauses.service_id,
         clauses.clause_id,
-        clauses.calendar_id,
         clauses.timezone,
-        clauses.day_kind,
-        clauses.started_day_kind,
         clauses.replan_notice_days,
-        clauses.aggregation,
-        coalesce(clauses.as_of_us, {{ as_of_us() }}) as as_of_us,
-        clauses.target_operator,
-        clauses.target_value,
         keys.valid_from_date,
         keys.valid_to_date
     from releases
@@ -72,72 +69,68 @@ covered as (
 
 ),
 
-dated as (
-
-    select
-        covered.source_name,
-        covered.release_key,
-        covered.contract_version_id,
-        covered.clause_id,
-        covered.replan_notice_days,
-        plans.plan_no,
-        plans.is_approved,
-        {{ local_date('plans.requested_us', 'covered.timezone') }} as requested_date,
-        {{ local_date('plans.due_us', 'covered.timezone') }} as due_date
-    from covered
-    inner join plans
-        on covered.source_name = plans.source_name and covered.release_key = plans.release_key
-
-),
-
 validated as (
 
     -- Plan by plan: a replan moves the due date only when approved, and requested in time before the date then due.
+    -- Each row carries what its release is judged by, so that each step looks up the next plan and nothing else.
     select
-        source_name,
-        release_key,
-        contract_version_id,
-        clause_id,
-        plan_no,
-        case when is_approved then due_date end as valid_due_date,
-        case when is_approved then plan_no end as valid_plan_no
-    from dated
-    where plan_no = 0
+        covered.source_name,
+        covered.release_key,
+        covered.release_number,
+        covered.delivered_us,
+        covered.contract_version_id,
+        covered.clause_id,
+        covered.timezone,
+        covered.replan_notice_days,
+        covered.valid_from_date,
+        covered.valid_to_date,
+        plans.plan_no,
+        case when plans.is_approved then {{ local_date('plans.due_us', 'covered.timezone') }} end as valid_due_date,
+        case when plans.is_approved then plans.plan_no end as valid_plan_no
+    from covered
+    inner join plans
+        on covered.source_name = plans.source_name and covered.release_key = plans.release_key and plans.plan_no = 0
     union all
     select
-        dated.source_name,
-        dated.release_key,
-        dated.contract_version_id,
-        dated.clause_id,
-        dated.plan_no,
+        validated.source_name,
+        validated.release_key,
+        validated.release_number,
+        validated.delivered_us,
+        validated.contract_version_id,
+        validated.clause_id,
+        validated.timezone,
+        validated.replan_notice_days,
+        validated.valid_from_date,
+        validated.valid_to_date,
+        replans.plan_no,
         case
             when
-                dated.is_approved
+                replans.is_approved
                 and (
                     validated.valid_due_date is null
-                    or dated.requested_date <= validated.valid_due_date - dated.replan_notice_days
+                    or {{ local_date('replans.requested_us', 'validated.timezone') }}
+                    <= validated.valid_due_date - validated.replan_notice_days
                 )
-                then dated.due_date
+                then {{ local_date('replans.due_us', 'validated.timezone') }}
             else validated.valid_due_date
         end as valid_due_date,
         case
             when
-                dated.is_approved
+                replans.is_approved
                 and (
                     validated.valid_due_date is null
-                    or dated.requested_date <= validated.valid_due_date - dated.replan_notice_days
+                    or {{ local_date('replans.requested_us', 'validated.timezone') }}
+                    <= validated.valid_due_date - validated.replan_notice_days
                 )
-                then dated.plan_no
+                then replans.plan_no
             else validated.valid_plan_no
         end as valid_plan_no
     from validated
-    inner join dated
+    inner join replans
         on
-            validated.source_name = dated.source_name
-            and validated.release_key = dated.release_key
-            and validated.contract_version_id = dated.contract_version_id
-            and validated.clause_id = dated.clause_id
-            and dated.plan_no = validated.plan_no + 1
+            validated.source_name = replans.source_name
+            and validated.release_key = replans.release_key
+            and validated.plan_no + 1 = replans.plan_no
 
 ),
 
@@ -157,46 +150,38 @@ bounds as (
     -- A started day counts, unless the contract counts days that are over: then the last one that counts is the one
     -- before the delivery.
     select
-        covered.*,
-        case when covered.started_day_kind = 'floor' then 1 else 0 end as open_days,
+        last_plans.source_name,
+        last_plans.release_key,
+        last_plans.release_number,
+        last_plans.contract_version_id,
+        last_plans.clause_id,
+        last_plans.timezone,
+        clauses.contract_id,
+        clauses.vendor_id,
+        clauses.service_id,
+        clauses.calendar_id,
+        clauses.day_kind,
+        clauses.aggregation,
+        clauses.target_operator,
+        clauses.target_value,
+        case when clauses.started_day_kind = 'floor' then 1 else 0 end as open_days,
         last_plans.valid_due_date as due_date,
         last_plans.valid_plan_no as plan_no,
         case
-            when covered.delivered_us < {{ as_of_us() }}
-                then {{ local_date('covered.delivered_us', 'covered.timezone') }}
+            when last_plans.delivered_us < {{ as_of_us() }}
+                then {{ local_date('last_plans.delivered_us', 'last_plans.timezone') }}
         end as delivered_date,
-        {{ local_date('covered.as_of_us', 'covered.timezone') }} as as_of_date
-    from covered
-    inner join last_plans
+        {{ local_date('coalesce(clauses.as_of_us, ' ~ as_of_us() ~ ')', 'last_plans.timezone') }} as as_of_date
+    from last_plans
+    inner join clauses
         on
-            covered.source_name = last_plans.source_name
-            and covered.release_key = last_plans.release_key
-            and covered.contract_version_id = last_plans.contract_version_id
-            and covered.clause_id = last_plans.clause_id
-            and last_plans.plan_rank = 1
+            last_plans.contract_version_id = clauses.contract_version_id
+            and last_plans.clause_id = clauses.clause_id
     where
+        last_plans.plan_rank = 1
         -- The version in force on the due date judges; a plan that was never validated obliges nobody.
-        last_plans.valid_due_date >= covered.valid_from_date
-        and last_plans.valid_due_date < covered.valid_to_date
-
-),
-
-business_days as (
-
-    select
-        bounds.source_name,
-        bounds.release_key,
-        bounds.contract_version_id,
-        bounds.clause_id,
-        count(*) as day_count
-    from bounds
-    inner join calendar_days
-        on
-            bounds.calendar_id = calendar_days.calendar_id
-            and calendar_days.is_business_day
-            and bounds.due_date < calendar_days.utc_date
-            and calendar_days.utc_date <= coalesce(bounds.delivered_date, bounds.as_of_date) - bounds.open_days
-    group by bounds.source_name, bounds.release_key, bounds.contract_version_id, bounds.clause_id
+        and last_plans.valid_due_date >= last_plans.valid_from_date
+        and last_plans.valid_due_date < last_plans.valid_to_date
 
 ),
 
@@ -205,7 +190,16 @@ measured as (
     select
         bounds.*,
         case bounds.day_kind
-            when 'business' then coalesce(business_days.day_count, 0)
+            when 'business'
+                then (
+                    select count(*) from calendar_days
+                    where
+                        calendar_days.calendar_id = bounds.calendar_id
+                        and calendar_days.is_business_day
+                        and calendar_days.day_no > bounds.due_date - date '1970-01-01'
+                        and calendar_days.day_no <= coalesce(bounds.delivered_date, bounds.as_of_date) - bounds.open_days
+                        - date '1970-01-01'
+                )
             else greatest(0, coalesce(bounds.delivered_date, bounds.as_of_date) - bounds.open_days - bounds.due_date)
         end as delay_days,
         excluded_releases.release_number is not null as is_excluded
@@ -215,12 +209,6 @@ measured as (
             bounds.contract_version_id = excluded_releases.contract_version_id
             and bounds.clause_id = excluded_releases.clause_id
             and bounds.release_number = excluded_releases.release_number
-    left join business_days
-        on
-            bounds.source_name = business_days.source_name
-            and bounds.release_key = business_days.release_key
-            and bounds.contract_version_id = business_days.contract_version_id
-            and bounds.clause_id = business_days.clause_id
 
 ),
 
