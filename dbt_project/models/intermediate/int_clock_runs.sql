@@ -1,12 +1,6 @@
 with tickets as (
 
-    select * from {{ ref('int_tickets') }}
-
-),
-
-touched as (
-
-    select * from {{ ref('int_touched_tickets') }}
+    select * from {{ ref('int_clock_tickets') }}
 
 ),
 
@@ -76,8 +70,7 @@ covered as (
         clauses.reopen_policy,
         clauses.join_within_us,
         clauses.as_of_us
-    from touched
-    inner join tickets on touched.ticket_id = tickets.ticket_id
+    from tickets
     inner join service_terms
         on tickets.source_name = service_terms.source_name and tickets.service_key = service_terms.key_value
     inner join clauses

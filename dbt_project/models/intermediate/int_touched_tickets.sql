@@ -78,12 +78,6 @@ last_tickets as (
 
 ),
 
-known_tickets as (
-
-    {{ as_last_built('int_tickets', {'ticket_id': 'text', 'source_name': 'text', 'ticket_key': 'text'}) }}
-
-),
-
 keys as (
 
     select * from {{ ref('service_terms') }}
@@ -168,11 +162,11 @@ touched as (
         ticket_key
     from landed
     union
+    -- The name of a source has no colon in it: the tickets of years need not be walked for their keys.
     select
-        known_tickets.source_name,
-        known_tickets.ticket_key
+        split_part(ticket_id, ':', 1) as source_name,
+        substr(ticket_id, strpos(ticket_id, ':') + 1) as ticket_key
     from reopened
-    inner join known_tickets on reopened.ticket_id = known_tickets.ticket_id
     union
     -- A build for an earlier instant than the last one unknows things: all is computed anew.
     select
