@@ -16,6 +16,18 @@ tolerances as (
 
 ),
 
+monitors as (
+
+    -- Numbers in place of names: samples are put in order by what is cheap to compare.
+    select
+        source_name,
+        monitor,
+        row_number() over (order by source_name, monitor) as monitor_no
+    from touched
+    group by source_name, monitor
+
+),
+
 samples as (
 
     select
@@ -48,15 +60,20 @@ followed as (
     -- Of two samples of one instant the one landed last holds; the other lasts no time. Each month stands alone, so
     -- that a late sample touches its own only: the last sample of a month has no end here.
     select
-        source_name,
-        monitor,
-        utc_month_date,
-        sampled_us as from_us,
-        lead(sampled_us) over ordered as to_us,
-        first_value(sampled_us) over ordered = sampled_us as is_first,
-        is_up
+        samples.source_name,
+        samples.monitor,
+        samples.utc_month_date,
+        samples.sampled_us as from_us,
+        lead(samples.sampled_us) over ordered as to_us,
+        first_value(samples.sampled_us) over ordered = samples.sampled_us as is_first,
+        samples.is_up
     from samples
-    window ordered as (partition by source_name, monitor, utc_month_date order by sampled_us, batch_id, source_row)
+    inner join monitors on samples.source_name = monitors.source_name and samples.monitor = monitors.monitor
+    window
+        ordered as (
+            partition by monitors.monitor_no, samples.utc_month_date
+            order by samples.sampled_us, samples.batch_id, samples.source_row
+        )
 
 ),
 

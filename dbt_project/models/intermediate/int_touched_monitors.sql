@@ -35,7 +35,7 @@ windows as (
 
 landed as (
 
-    -- Only the months that the new windows lie in are read.
+    -- Only the months that the new windows lie in are read, unless all are.
     select
         samples.source_name,
         samples.monitor,
@@ -43,10 +43,12 @@ landed as (
         min(samples.sampled_us) as landed_from_us,
         max(samples.sampled_us) as landed_to_us
     from samples
+    {% if not builds_everything() -%}
     inner join new_batches on samples.batch_id = new_batches.batch_id
     where
         samples.sampled_at >= (select window_from_at from windows)
         and samples.sampled_at < (select window_to_at from windows)
+    {% endif -%}
     group by samples.source_name, samples.monitor, cast(date_trunc('month', samples.sampled_at at time zone 'UTC') as date)
 
 ),
