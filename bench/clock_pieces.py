@@ -1,6 +1,6 @@
 """Business time: of intervals, of tickets with pauses, and the instant at which a target is reached.
 
-Each piece is one statement that writes a row per answer. Ours reads `calendar_days` through the project's own
+Each piece is one statement that writes a row per answer. Ours reads the calendars through the project's own
 macros and models; what it answers is compared, for a sample, with the exact arithmetic of tests/oracle.
 """
 
@@ -41,7 +41,7 @@ def _timestamp(us: str) -> str:
 
 
 def lay_out_calendars(database: Database, size: Size) -> Calendars:
-    """Fill `reference.calendar_days` and what the peer reads in its place."""
+    """Fill `reference.calendar_days`, what the models make of it, and what the peer reads in its place."""
     days_from, days_to = (
         datetime.fromtimestamp(_FROM_US / 1e6, UTC).date(),
         (AS_OF + timedelta(days=400)).date(),
@@ -51,6 +51,13 @@ def lay_out_calendars(database: Database, size: Size) -> Calendars:
     database.run("set session_replication_role = replica")
     database.copy(f"reference.calendar_days ({', '.join(COLUMNS['calendar_days'])})", made.day_rows())
     database.run("set session_replication_role = default")
+    # Not measured: they grow with the calendars and not with the tickets.
+    for name, key in (
+        ("int_calendar_slices", "calendar_id, slice_no"),
+        ("int_calendar_buckets", "calendar_id, bucket_no, day_no"),
+    ):
+        database.run(f"create table intermediate.{name} as {_compiled(database)[name]}")
+        database.run(f"alter table intermediate.{name} add primary key ({key})")
     database.run(
         """
         create table bench.calendars (calendar_no integer primary key, calendar_id text not null);
@@ -75,27 +82,27 @@ def intervals(database: Database, calendars: Calendars, size: Size, say: Say) ->
     )
     database.run("vacuum analyze bench.intervals")
     sql_of = partial(macro, as_of=AS_OF)
-    last_day = sql_of("day_no", sql_of("as_of_us"))
+    last_slice = sql_of("slice_no", sql_of("as_of_us"))
     # Imported twice, as in the models: what is read twice is copied, without its key and its statistics.
     ours = f"""
-        with from_days as (select * from reference.calendar_days where day_no <= {last_day}),
-        to_days as (select * from reference.calendar_days where day_no <= {last_day})
+        with from_slices as (select * from intermediate.int_calendar_slices where slice_no <= {last_slice}),
+        to_slices as (select * from intermediate.int_calendar_slices where slice_no <= {last_slice})
         select
             intervals.interval_id,
             intervals.calendar_id,
             intervals.from_us,
             intervals.to_us,
-            ({sql_of("open_until", "intervals.to_us", "to_days")})
-            - ({sql_of("open_until", "intervals.from_us", "from_days")}) as business_us
+            ({sql_of("open_by", "intervals.to_us", "to_slices")})
+            - ({sql_of("open_by", "intervals.from_us", "from_slices")}) as business_us
         from bench.intervals
-        left join from_days
+        left join from_slices
             on
-                intervals.calendar_id = from_days.calendar_id
-                and {sql_of("day_no", "intervals.from_us")} = from_days.day_no
-        left join to_days
+                intervals.calendar_id = from_slices.calendar_id
+                and {sql_of("slice_no", "intervals.from_us")} = from_slices.slice_no
+        left join to_slices
             on
-                intervals.calendar_id = to_days.calendar_id
-                and {sql_of("day_no", "intervals.to_us")} = to_days.day_no
+                intervals.calendar_id = to_slices.calendar_id
+                and {sql_of("slice_no", "intervals.to_us")} = to_slices.slice_no
     """
     bound = (
         "select interval_id, calendar_id, from_us, to_us, to_us - from_us as business_us from bench.intervals"
@@ -214,11 +221,7 @@ def due_instants(database: Database, calendars: Calendars, size: Size, say: Say)
     """The instant at which a clock reaches its target: the look-up turned round."""
     say(f"{size.phases:,} clocks with a target")
     _draw_phases(database, size)
-    compiled = _compiled(database)
-    # Not measured: it grows with the calendars and not with the tickets.
-    database.run(f"create table intermediate.int_calendar_buckets as {compiled['int_calendar_buckets']}")
-    database.run("vacuum analyze intermediate.int_calendar_buckets")
-    ours = compiled["int_clock_dues"]
+    ours = _compiled(database)["int_clock_dues"]
     bound = "select phase_id, counted_from_us + target_us as due_us from intermediate.int_clock_phases"
     costs = database.least({"ours": making(ours), "bound": making(bound)})
     say(f"ours {costs['ours'].cpu_s:.2f} s, bound {costs['bound'].cpu_s:.2f} s; checking")
@@ -243,7 +246,7 @@ def due_instants(database: Database, calendars: Calendars, size: Size, say: Say)
 @cache
 def _compiled(database: Database) -> dict[str, str]:
     return Project(database).compiled(
-        ["int_clock_sums", "int_calendar_buckets", "int_clock_dues"], as_of=AS_OF
+        ["int_calendar_slices", "int_calendar_buckets", "int_clock_sums", "int_clock_dues"], as_of=AS_OF
     )
 
 
