@@ -31,7 +31,7 @@
 {#-
     Open time of a calendar from its beginning up to an instant: the day's running total plus the part of each
     open piece that has passed. `days` is a joined row of calendar_days for the instant's UTC day. Most days have one
-    piece or two, so the others are not looked at: that halves the cost.
+    piece or two, so the others are not looked at: that halves the cost. Hardly any has more than six.
 -#}
 {% macro open_until(us, days) -%}
     case
@@ -40,6 +40,12 @@
         {%- for piece in range(1, piece_count + 1) %}
         + greatest(0, least({{ us }} - {{ days }}.day_no * 86400000000, {{ days }}.close_{{ piece }}_us) - {{ days }}.open_{{ piece }}_us)
         {%- endfor %}
+        {%- if loop.last %}
+        + case when {{ days }}.more_opens_us is null then 0 else (
+            select cast(sum(greatest(0, least({{ us }} - {{ days }}.day_no * 86400000000, more.close_us) - more.open_us)) as bigint)
+            from unnest({{ days }}.more_opens_us, {{ days }}.more_closes_us) as more (open_us, close_us)
+        ) end
+        {%- endif %}
     {%- endfor %}
     end
 {%- endmacro %}
@@ -69,6 +75,19 @@
             then {{ days }}.open_{{ piece }}_us + {{ open_us }}
             {%- for passed in range(1, piece) %} - ({{ days }}.close_{{ passed }}_us - {{ days }}.open_{{ passed }}_us){% endfor %}
     {%- endfor %}
+        else (
+            select {{ open_us }} + min(more.shut_us)
+            from (
+                select
+                    pieces.open_us
+                    {%- for passed in range(1, 7) %} - ({{ days }}.close_{{ passed }}_us - {{ days }}.open_{{ passed }}_us){% endfor %}
+                    - cast(coalesce(sum(pieces.close_us - pieces.open_us) over earlier, 0) as bigint) as shut_us,
+                    pieces.close_us
+                from unnest({{ days }}.more_opens_us, {{ days }}.more_closes_us) as pieces (open_us, close_us)
+                window earlier as (order by pieces.open_us rows between unbounded preceding and 1 preceding)
+            ) as more
+            where {{ open_us }} + more.shut_us <= more.close_us
+        )
     end
 {%- endmacro %}
 

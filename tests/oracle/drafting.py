@@ -64,7 +64,15 @@ CALENDARS: tuple[Document, ...] = (
     {
         "id": "lord-howe-nights",
         "timezone": "Australia/Lord_Howe",
-        "weekly": {day: ["01:15-02:20", "10:00-16:00"] for day in _ALL_WEEK},
+        # More pieces than a day of calendar_days has columns for.
+        "weekly": {
+            day: [
+                "01:15-02:20",
+                *("10:00-10:50", "11:00-11:40", "11:50-12:20", "12:30-13:10", "13:20-14:00", "14:10-14:40"),
+                *("14:50-15:10", "15:20-16:00"),
+            ]
+            for day in _ALL_WEEK
+        },
     },
     {
         "id": "casablanca-ramadan",

@@ -80,8 +80,8 @@ def _opening(opens: int, closes: int) -> str:
 
 
 def _hours_of_a_day(dice: Random, near: Sequence[int]) -> list[str]:
-    """One to six openings; their ends are often the minutes beside a change, and at times meet."""
-    pieces = dice.choice((1, 2, 2, 3, 4, 5, 6))
+    """One to nine openings; their ends are often the minutes beside a change, and at times meet."""
+    pieces = dice.choice((1, 2, 2, 3, 4, 6, 9))
     ends: set[int] = set()
     while len(ends) < 2 * pieces:
         beside = dice.choice(near) + dice.choice((-90, -30, -1, 0, 1, 30, 60, 119))

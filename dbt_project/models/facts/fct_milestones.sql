@@ -19,7 +19,10 @@ replans as (
 
 clauses as (
 
-    select * from {{ ref('current_clauses') }}
+    select
+        *,
+        coalesce(as_of_us, {{ as_of_us() }}) as known_until_us
+    from {{ ref('current_clauses') }}
     where indicator = 'milestone'
 
 ),
@@ -171,7 +174,7 @@ bounds as (
             when last_plans.delivered_us < {{ as_of_us() }}
                 then {{ local_date('last_plans.delivered_us', 'last_plans.timezone') }}
         end as delivered_date,
-        {{ local_date('coalesce(clauses.as_of_us, ' ~ as_of_us() ~ ')', 'last_plans.timezone') }} as as_of_date
+        {{ local_date('clauses.known_until_us', 'last_plans.timezone') }} as as_of_date
     from last_plans
     inner join clauses
         on

@@ -46,6 +46,25 @@ pieces as (
     where open_{{ piece }}_us is not null
     {%- endfor %}
     union all
+    select
+        days.calendar_id,
+        days.slice_no,
+        days.day_us + more.open_us as open_us,
+        days.day_us + more.close_us as close_us,
+        days.day_us + more.open_us - days.open_before_us
+        {%- for passed in range(1, 7) %}
+        - (days.close_{{ passed }}_us - days.open_{{ passed }}_us)
+        {%- endfor %}
+        - cast(coalesce(sum(more.close_us - more.open_us) over earlier, 0) as bigint) as shut_us
+    from days
+    cross join lateral unnest(days.more_opens_us, days.more_closes_us) as more (open_us, close_us)
+    window
+        earlier as (
+            partition by days.calendar_id, days.day_no
+            order by more.open_us
+            rows between unbounded preceding and 1 preceding
+        )
+    union all
     -- Nothing is known after the last day of a calendar: what is asked there must show as a null.
     select
         calendar_id,

@@ -14,7 +14,8 @@ on closed days and holidays, else those of the weekday.
 
 The table answers "how much business time lies before t" by
 ``C(t) = open_before_us + Σ max(0, min(t, close) - open)`` with t in microseconds of its UTC day, so the
-business time of ``[from, to)`` is ``C(to) - C(from)``.
+business time of ``[from, to)`` is ``C(to) - C(from)``. The first :data:`COLUMN_PIECES` pieces of a day have
+columns of their own; what a day has beyond them stands in two arrays, which hardly any day needs.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ import holidays as holiday_library
 
 from avoir.contracts.model import MINUTES_PER_DAY, Calendar, Opening
 
-MAX_PIECES = 6
+COLUMN_PIECES = 6
 MICROSECONDS_PER_MINUTE = 60_000_000
 MICROSECONDS_PER_DAY = MINUTES_PER_DAY * MICROSECONDS_PER_MINUTE
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -45,7 +46,7 @@ _LAST_YEAR = 2200
 
 
 class CalendarError(ValueError):
-    """A calendar that cannot be laid out as days of at most :data:`MAX_PIECES` pieces."""
+    """A calendar that opens so seldom that a target on it is never reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +68,11 @@ class CalendarDay:
         """Open microseconds of this day."""
         return sum(close - open_ for open_, close in self.pieces)
 
-    def row(self) -> tuple[int | bool | date | None, ...]:
+    def row(self) -> tuple[int | bool | date | list[int] | None, ...]:
         """Return the values of ``reference.calendar_days`` after ``calendar_id``; unused pieces are null."""
-        padded = self.pieces + ((None, None),) * (MAX_PIECES - len(self.pieces))
+        padded = self.pieces[:COLUMN_PIECES] + ((None, None),) * (COLUMN_PIECES - len(self.pieces))
         flat = [end for piece in padded for end in piece]
+        more = self.pieces[COLUMN_PIECES:]
         return (
             self.day_no,
             self.utc_date,
@@ -78,6 +80,8 @@ class CalendarDay:
             self.open_before_us,
             self.open_day_us,
             *flat,
+            [open_ for open_, _ in more] or None,
+            [close for _, close in more] or None,
         )
 
 
@@ -86,7 +90,6 @@ def calendar_days(calendar: Calendar, days_from: date, days_to: date) -> list[Ca
 
     Raises:
         ValueError: the range is empty or the calendar has no zone.
-        CalendarError: a UTC day would need more than six pieces.
     """
     if days_from >= days_to:
         msg = f"the range of days must end after it starts, got {days_from} to {days_to}"
@@ -120,12 +123,6 @@ def calendar_days(calendar: Calendar, days_from: date, days_to: date) -> list[Ca
     for day_start in range(first_us, end_us, MICROSECONDS_PER_DAY):
         utc_date = EPOCH_DATE + timedelta(microseconds=day_start)
         pieces = tuple(pieces_by_day.get(day_start // MICROSECONDS_PER_DAY, ()))
-        if len(pieces) > MAX_PIECES:
-            msg = (
-                f"calendar {calendar.id} opens {len(pieces)} times within the UTC day {utc_date}, "
-                f"more than the {MAX_PIECES} that one day can hold"
-            )
-            raise CalendarError(msg)
         day = CalendarDay(utc_date, utc_date in business_dates, before, pieces)
         before += day.open_day_us
         days.append(day)
@@ -142,8 +139,7 @@ def days_that_reach(
 
     Raises:
         ValueError: the range is empty, the calendar has no zone, or ``after`` is naive.
-        CalendarError: a UTC day would need more than six pieces, or the calendar opens so seldom that the
-            time does not follow before the year 2200.
+        CalendarError: the calendar opens so seldom that the time does not follow before the year 2200.
     """
     days = calendar_days(calendar, days_from, days_to)
     while True:

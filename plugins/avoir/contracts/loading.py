@@ -403,7 +403,9 @@ def _calendar_rows(
                     days = days_that_reach(calendar, first, end, after=as_of, open_us=longest)
                 except CalendarError as error:
                     finding = Finding(
-                        version.paths["calendars", name], str(error), "join openings that lie close together"
+                        version.paths["calendars", name],
+                        str(error),
+                        "let it open more often, or lower the longest target on it",
                     )
                     laid_out.findings.setdefault(file.shown, []).append(finding)
                 else:

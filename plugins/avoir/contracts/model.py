@@ -38,7 +38,7 @@ from avoir.contracts.problems import choose_among
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MINUTES_PER_DAY = 24 * 60
-MAX_OPENINGS_PER_DAY = 6
+MAX_OPENINGS_PER_DAY = 720
 MAX_VALUE_CHARACTERS = 200
 FIRST_DAY = date(1970, 1, 1)
 LAST_DAY = date(2199, 12, 31)

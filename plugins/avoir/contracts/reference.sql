@@ -432,6 +432,8 @@ comment on column reference.calendar_days.open_day_us is 'Open microseconds of t
 comment on column reference.calendar_days.open_1_us is
     'First open piece [open, close) in microseconds of the UTC day; unused pieces are null.';
 alter table reference.calendar_days
+add column if not exists more_opens_us bigint[],
+add column if not exists more_closes_us bigint[],
 alter column open_1_us drop not null,
 alter column close_1_us drop not null,
 alter column open_2_us drop not null,
@@ -444,3 +446,5 @@ alter column open_5_us drop not null,
 alter column close_5_us drop not null,
 alter column open_6_us drop not null,
 alter column close_6_us drop not null;
+comment on column reference.calendar_days.more_opens_us is 'Openings of a seventh piece and those after it; null on a day without one.';
+comment on column reference.calendar_days.more_closes_us is 'Closings of the same pieces.';

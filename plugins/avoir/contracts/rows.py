@@ -101,7 +101,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "calendar_days": (
         "calendar_id", "day_no", "utc_date", "is_business_day", "open_before_us", "open_day_us",
         "open_1_us", "close_1_us", "open_2_us", "close_2_us", "open_3_us", "close_3_us", "open_4_us",
-        "close_4_us", "open_5_us", "close_5_us", "open_6_us", "close_6_us",
+        "close_4_us", "open_5_us", "close_5_us", "open_6_us", "close_6_us", "more_opens_us", "more_closes_us",
     ),
     "index_values": ("contract_id", "index_id", "month_date", "index_value", "recorded_at", "superseded_at"),
     "exclusion_decisions": (

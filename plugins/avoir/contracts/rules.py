@@ -7,15 +7,13 @@ This is the entry: the rules of a subject are in a module of their own (:mod:`cl
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
 
 from avoir.contracts.band_rules import judge_bands
-from avoir.contracts.calendars import CalendarError, calendar_days
 from avoir.contracts.cap_rules import idle_caps, judge_caps
 from avoir.contracts.clause_rules import judge_amounts, judge_clause
 from avoir.contracts.findings import BrokenParts, Finding, parts_of
 from avoir.contracts.key_rules import KeyHolder, clashing_keys, judge_keys
-from avoir.contracts.model import Calendar, Contract
+from avoir.contracts.model import Contract
 from avoir.contracts.problems import Severity, choose_among
 from avoir.contracts.resolving import SECTIONS, Inherited, Path
 from avoir.contracts.term_rules import judge_terms
@@ -41,7 +39,6 @@ _PART_OF_SECTION = {
     "caps": "cap",
     "termination_rights": "right",
 }
-_LAID_OUT_DAYS = timedelta(days=800)
 
 
 def judge_versions(
@@ -68,8 +65,6 @@ def judge_versions(
         # An inherited part is wrong in its own place, once.
         yield from (finding for finding in found if (finding.path, finding.severity) not in told)
         told |= {(finding.path, finding.severity) for finding in found}
-        for calendar_id, calendar in stage.calendars.items():
-            yield from _judge_layout(calendar, stage, stage.paths["calendars", calendar_id])
     yield from idle_caps(inherited)
 
 
@@ -152,17 +147,3 @@ def _judge_references(stage: Inherited, broken: BrokenParts) -> Iterator[Finding
             yield Finding(
                 (*path, "indicator", "calendar"), message, choose_among(calendar, list(stage.calendars))
             )
-
-
-def _judge_layout(calendar: Calendar, stage: Inherited, path: Path) -> Iterator[Finding]:
-    start = stage.version.effective_from
-    end = min(stage.valid_to, start + _LAID_OUT_DAYS) if stage.valid_to > start else start + _LAID_OUT_DAYS
-    ranges = [(start, end)]
-    margin = timedelta(days=2)
-    ranges += [(day - margin, day + margin) for day in calendar.half_days]
-    for first, last in ranges:
-        try:
-            calendar_days(calendar, first, last)
-        except CalendarError as error:
-            yield Finding(path, str(error), "join openings that lie close together")
-            return

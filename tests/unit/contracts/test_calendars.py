@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from avoir.contracts.calendars import (
     MICROSECONDS_PER_DAY,
     CalendarDay,
-    CalendarError,
     calendar_days,
     days_that_reach,
     microseconds_since_epoch,
@@ -198,7 +197,7 @@ def test_a_business_day_is_a_local_date_even_where_its_hours_fall_on_another_utc
 def test_a_row_lists_its_pieces_in_microseconds_of_the_utc_day() -> None:
     calendar = weekdays("09:00-12:30", "13:30-18:00")
     (day,) = calendar_days(calendar, date(2026, 1, 5), date(2026, 1, 6))
-    nothing = (None,) * 8
+    nothing = (None,) * 10
     pieces = (8 * HOUR, 11 * HOUR + 30 * MINUTE, 12 * HOUR + 30 * MINUTE, 17 * HOUR)
     assert day.row() == (20458, date(2026, 1, 5), True, 0, 8 * HOUR, *pieces, *nothing)
 
@@ -209,14 +208,18 @@ def test_a_whole_day_is_one_piece() -> None:
     assert [day.open_before_us for day in days] == [0, 24 * HOUR, 48 * HOUR]
 
 
-def test_a_day_of_more_than_six_pieces_names_the_calendar() -> None:
-    six = [f"{hour}:00-{hour}:30" for hour in range(10, 16)]
+def test_what_a_day_has_beyond_six_pieces_stands_in_arrays() -> None:
+    seven = [f"{hour}:00-{hour}:30" for hour in range(10, 17)]
     calendar = Calendar.model_validate(
-        {"id": "rota", "timezone": "Asia/Tokyo", "weekly": {"mon": six, "tue": ["08:00-08:30"]}}
+        {"id": "rota", "timezone": "Asia/Tokyo", "weekly": {"mon": seven, "tue": ["08:00-08:30"]}}
     )
-    expected = "calendar rota opens 7 times within the UTC day 2026-01-05"  # Tuesday 08:00 is still Monday.
-    with pytest.raises(CalendarError, match=expected):
-        calendar_days(calendar, date(2026, 1, 1), date(2026, 1, 20))
+    # Tuesday 08:00 in Tokyo is still Monday.
+    (day,) = calendar_days(calendar, date(2026, 1, 5), date(2026, 1, 6))
+    assert day.open_day_us == 4 * HOUR
+    opens_us = [hour * HOUR for hour in (1, 2, 3, 4, 5, 6, 7, 23)]
+    ends = [end for open_us in opens_us for end in (open_us, open_us + 30 * MINUTE)]
+    assert day.row()[5:] == (*ends[:12], ends[12::2], ends[13::2])
+    assert ends[12:] == [7 * HOUR, 7 * HOUR + 30 * MINUTE, 23 * HOUR, 23 * HOUR + 30 * MINUTE]
 
 
 def test_an_empty_range_and_a_calendar_without_zone_are_refused() -> None:
@@ -329,7 +332,7 @@ def test_the_rows_are_what_the_lookup_needs(calendar: Calendar, day: str) -> Non
         ends = [end for piece in row.pieces for end in piece]
         assert ends == sorted(set(ends))  # In order, apart, never empty.
         assert all(0 <= end <= MICROSECONDS_PER_DAY for end in ends)
-        assert len(row.row()) == 17
+        assert len(row.row()) == 19
         before += row.open_day_us
 
 
