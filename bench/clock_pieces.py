@@ -137,6 +137,7 @@ def intervals(database: Database, calendars: Calendars, size: Size, say: Say) ->
     )
     touched = "(to_us - 259200000000) / 604800000000 - (from_us - 259200000000) / 604800000000 + 1"
     weeks = database.number(f"select cast(sum({touched}) as bigint) from bench.intervals") / size.intervals
+    all_of_peer = peer.cpu_s * size.intervals / size.fanned_out
     yield Result(
         name="intervals",
         rows=size.intervals,
@@ -144,7 +145,7 @@ def intervals(database: Database, calendars: Calendars, size: Size, say: Say) ->
         bound=_BOUND,
         bound_cpu_s=costs["bound"].cpu_s,
         peer=_FAN_OUT.format(what="each", sample=size.fanned_out, rows=size.intervals),
-        peer_cpu_s=peer.cpu_s * size.intervals / size.fanned_out,
+        peer_cpu_s=all_of_peer,
         wrong=wrong,
         peak_mb=costs["ours"].peak_mb,
         note=(
@@ -156,7 +157,11 @@ def intervals(database: Database, calendars: Calendars, size: Size, say: Say) ->
         ),
         most_of_bound=4,
         least_of_peer=100,
-        plan=database.plan(ours),
+        plan=(
+            f"{database.plan(ours)}\n\nthe peer, of {size.fanned_out:,} of them; of all it takes "
+            f"{all_of_peer / costs['bound'].cpu_s:.0f} times the bare scan, so 100 times ours would "
+            f"leave ours {all_of_peer / costs['bound'].cpu_s / 100:.2f} scans:\n{database.plan(fan_out)}"
+        ),
     )
     database.run("drop table bench.intervals, bench.shuffled, bench.answers, bench.peer_intervals")
 
