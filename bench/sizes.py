@@ -44,7 +44,7 @@ SIZES = {
         services=100,
         probed_months=11,
         nightly_months=(3, 6, 12, 24),
-        nights=2,
+        nights=3,
         tickets_a_day=500,
     ),
     "small": Size(

@@ -42,9 +42,32 @@ touched_monitors as (
 
 ),
 
-states as (
+-- Long, and imported once for each use: an import that is used twice would be copied whole.
+earlier_intervals as (
 
-    select * from {{ ref('int_probe_states') }}
+    select * from {{ ref('int_probe_intervals') }}
+    where from_us < {{ as_of_us() }}
+
+),
+
+later_intervals as (
+
+    select * from {{ ref('int_probe_intervals') }}
+    where from_us < {{ as_of_us() }}
+
+),
+
+ended_intervals as (
+
+    select * from {{ ref('int_probe_intervals') }}
+    where from_us < {{ as_of_us() }}
+
+),
+
+last_intervals as (
+
+    select * from {{ ref('int_probe_intervals') }}
+    where from_us < {{ as_of_us() }}
 
 ),
 
@@ -143,31 +166,60 @@ changed_contracts as (
 
 ),
 
+neighbours as (
+
+    select
+        touched_monitors.source_name,
+        touched_monitors.monitor,
+        touched_monitors.landed_from_us,
+        touched_monitors.landed_to_us,
+        tolerances.tolerance_us,
+        (
+            select max(earlier_intervals.from_us) from earlier_intervals
+            where
+                earlier_intervals.source_name = touched_monitors.source_name
+                and earlier_intervals.monitor = touched_monitors.monitor
+                and earlier_intervals.from_us < touched_monitors.landed_from_us
+        ) as before_us,
+        (
+            select min(later_intervals.from_us) from later_intervals
+            where
+                later_intervals.source_name = touched_monitors.source_name
+                and later_intervals.monitor = touched_monitors.monitor
+                and later_intervals.from_us > touched_monitors.landed_to_us
+        ) as after_us
+    from touched_monitors
+    cross join tolerances
+
+),
+
 probed as (
 
     -- From the sample before the new ones, which they end, to the one after them.
     select
-        touched_monitors.source_name,
-        touched_monitors.monitor as key_value,
+        neighbours.source_name,
+        neighbours.monitor as key_value,
         'monitor' as key_kind,
-        least(min(touched_monitors.landed_from_us) - min(tolerances.tolerance_us), min(before.from_us)) as touched_from_us,
+        least(neighbours.landed_from_us - neighbours.tolerance_us, ended.from_us) as touched_from_us,
         case
-            when count(after.from_us) > count(after.to_us) then {{ as_of_us() }}
-            else greatest(max(touched_monitors.landed_to_us) + min(tolerances.tolerance_us), max(after.to_us))
+            when last_ones.from_us is not null and coalesce(last_ones.to_us, neighbours.after_us) is null then {{ as_of_us() }}
+            else greatest(
+                    neighbours.landed_to_us + neighbours.tolerance_us,
+                    case when last_ones.from_us is not null then coalesce(last_ones.to_us, neighbours.after_us) end
+                )
         end as touched_to_us
-    from touched_monitors
-    cross join tolerances
-    left join states as before
+    from neighbours
+    left join ended_intervals as ended
         on
-            touched_monitors.source_name = before.source_name
-            and touched_monitors.monitor = before.monitor
-            and touched_monitors.landed_from_us = before.to_us
-    left join states as after
+            neighbours.source_name = ended.source_name
+            and neighbours.monitor = ended.monitor
+            and neighbours.before_us = ended.from_us
+            and neighbours.landed_from_us = coalesce(ended.to_us, neighbours.landed_from_us)
+    left join last_intervals as last_ones
         on
-            touched_monitors.source_name = after.source_name
-            and touched_monitors.monitor = after.monitor
-            and touched_monitors.landed_to_us = after.from_us
-    group by touched_monitors.source_name, touched_monitors.monitor, touched_monitors.utc_month_date
+            neighbours.source_name = last_ones.source_name
+            and neighbours.monitor = last_ones.monitor
+            and neighbours.landed_to_us = last_ones.from_us
 
 ),
 
