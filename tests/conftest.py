@@ -7,12 +7,18 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 
 from avoir.postgres import EmbeddedPostgres, embedded, free_port
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+
+# How long an example takes says more of the tests beside it; hypothesis' own profile for CI agrees.
+if "CI" not in os.environ:
+    hypothesis.settings.register_profile("beside_others", deadline=None)
+    hypothesis.settings.load_profile("beside_others")
 
 
 @pytest.fixture(scope="session")

@@ -192,9 +192,12 @@ def test_a_range_gives_the_raw_samples_open_on_its_left(client: Client, world: W
 def test_a_month_is_quick(client: Client) -> None:
     query = {"query": "probe_success[31d]", "time": "2026-06-01T00:00:00Z"}
     client.prometheus("thornbury", "query", **query)
-    started = time.perf_counter()
-    client.prometheus("thornbury", "query", **query)
-    assert time.perf_counter() - started < 0.5
+    taken = []
+    for _ in range(3):  # Of three, since other tests run beside it.
+        started = time.perf_counter()
+        client.prometheus("thornbury", "query", **query)
+        taken.append(time.perf_counter() - started)
+    assert min(taken) < 0.5
 
 
 def test_query_range_carries_forward_and_is_capped(client: Client, world: WorldPaths) -> None:
