@@ -30,7 +30,8 @@ status: .venv/.synced  ## published months, verdicts, watermarks
 	@$(BIN)/avoir status
 
 test: .venv/.synced  ## everything: unit, rules, dags, warehouse, system (about 20 minutes on 2 cores)
-	$(BIN)/pytest tests --ignore=tests/mutants
+	$(BIN)/pytest tests --ignore=tests/mutants --ignore=tests/system --numprocesses=auto --maxprocesses=4 --dist=loadfile
+	$(BIN)/pytest tests/system
 
 test-fast: .venv/.synced  ## what needs no scheduler and no build (about a minute)
 	$(BIN)/pytest tests/unit tests/dags
@@ -49,7 +50,7 @@ lint: .venv/.synced  ## ruff, mypy, sqlfluff, dbt-bouncer
 	DBT_TARGET_PATH=$(CURDIR)/dbt_project/target DBT_PROFILES_DIR=dbt_project $(BIN)/dbt --quiet parse --project-dir dbt_project
 	$(BIN)/dbt-bouncer --config-file dbt-bouncer.yml
 
-bench: .venv/.synced  ## clocks and availability beside their bounds and peers: bench/results.md (about half an hour)
+bench: .venv/.synced  ## clocks and availability beside their bounds and peers: bench/results.md (about 20 minutes)
 	$(BIN)/python bench/clocks.py --size full
 
 bench-small: .venv/.synced  ## the same on little data, only printed (under two minutes)
