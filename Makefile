@@ -39,7 +39,7 @@ test-fast: .venv/.synced  ## what needs no scheduler and no build (about a minut
 test-system: .venv/.synced  ## the real scheduler over the demo's world and the real data
 	$(BIN)/pytest tests/system
 
-test-mutants: .venv/.synced  ## plant mistakes in the models: a worked test must find each (about a quarter of an hour)
+test-mutants: .venv/.synced  ## plant mistakes in the models: a worked test must find each (about 12 minutes)
 	$(BIN)/pytest tests/mutants -q -s
 
 lint: .venv/.synced  ## ruff, mypy, sqlfluff, dbt-bouncer
