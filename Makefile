@@ -30,7 +30,7 @@ status: .venv/.synced  ## published months, verdicts, watermarks
 	@$(BIN)/avoir status
 
 test: .venv/.synced  ## everything: unit, rules, dags, warehouse, system (about 35 minutes on 2 cores)
-	$(BIN)/pytest tests --ignore=tests/mutants --ignore=tests/system --numprocesses=auto --maxprocesses=4 --dist=loadfile
+	$(BIN)/pytest tests --ignore=tests/mutants --ignore=tests/system --numprocesses=auto --maxprocesses=4 --dist=loadgroup
 	$(BIN)/pytest tests/system
 
 test-fast: .venv/.synced  ## what needs no scheduler and no build (about a minute)

@@ -20,6 +20,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from avoir.failures import told_failures
 from avoir.real_data import REAL_DATA, missing_sets
 from avoir.services import Surroundings, database, read_state, stop_request, surroundings_of
 from avoir.settings import Settings, SettingsError
@@ -257,7 +258,6 @@ def status(profile: Profile = None, as_json: Json = False) -> None:
         ledger = _rows(
             connection, "select count(*) as entries, max(entry_no) as last_entry_no from ledger.entries"
         )
-    failures = settings.profile_home / "run" / "failures.jsonl"
     answer = {
         "profile": settings.profile,
         "as_of": settings.as_of,
@@ -271,9 +271,7 @@ def status(profile: Profile = None, as_json: Json = False) -> None:
         "watermarks": watermarks,
         "rejected": rejected,
         "ledger": ledger[0],
-        "failures": [json.loads(line) for line in failures.read_text().splitlines()[-20:]]
-        if failures.exists()
-        else [],
+        "failures": told_failures(settings)[-20:],
     }
     if as_json:
         print(json.dumps(answer, default=_plain, indent=2))

@@ -14,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from avoir.airflow_api import FINISHED, AirflowApi
+from avoir.failures import told_failures
 from avoir.inputs import inputs_sha256, last_build_sha256
 from avoir.modelling import parse_project
 from avoir.postgres import locked
@@ -198,7 +199,9 @@ class Conductor:
             time.sleep(1)
         if state == "failed":
             bad = sorted(task for task, one in tasks.items() if one == "failed")
-            raise ConductError(f"build_mart failed at {', '.join(bad)}; read {self._log('build_mart')}")
+            raise ConductError(
+                f"build_mart failed at {', '.join(bad)}; read {self._log('build_mart')}" + self._reasons(run)
+            )
 
     def _asset_run(self, loaded_at: datetime) -> str | None:
         """The build that started after the last source had landed."""
@@ -225,6 +228,11 @@ class Conductor:
     def _state(self, dag_id: str, run_id: str) -> str:
         runs: list[dict[str, Any]] = self.api.runs(dag_id, run_id_pattern=run_id)
         return str(next(run["state"] for run in runs if run["dag_run_id"] == run_id))
+
+    def _reasons(self, run: str) -> str:
+        """What the first task that failed for good in a run said of it, if it told."""
+        told = told_failures(self.here.settings)
+        return next((f"\n{one['task_id']}: {one['reason']}" for one in told if one["run_id"] == run), "")
 
     def _log(self, dag_id: str) -> str:
         return str(self.here.settings.profile_home / "airflow" / "logs" / f"dag_id={dag_id}")

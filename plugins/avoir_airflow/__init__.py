@@ -5,13 +5,13 @@ This package knows Airflow so that ``avoir`` does not have to. Nothing heavy is 
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
+from avoir.failures import tell_failure
 from avoir.settings import Settings
 from avoir.sources.model import SourceConnection, parse_sources
 
@@ -59,13 +59,11 @@ def announce_timeout(context: Mapping[str, Any]) -> None:
 
 
 def _announce(context: Mapping[str, Any], *, task_id: str | None, reason: str) -> None:
-    """Append to ``run/failures.jsonl``, which ``avoir status`` shows."""
+    """Write it where ``avoir status`` and ``avoir run`` read it."""
     run = context["dag_run"]
-    line = {"dag_id": run.dag_id, "run_id": run.run_id, "task_id": task_id, "reason": reason[:2000]}
-    path = settings().profile_home / "run" / "failures.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        file.write(json.dumps(line) + "\n")
+    tell_failure(
+        settings(), {"dag_id": run.dag_id, "run_id": run.run_id, "task_id": task_id, "reason": reason}
+    )
 
 
 TASK_DEFAULTS: dict[str, Any] = {
@@ -84,11 +82,13 @@ def dbt_task_group(*, as_of: Any) -> Any:
     from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
     from cosmos.constants import ExecutionMode, LoadMode, TestBehavior
 
+    from avoir_airflow.watching import watch_over
+
     project = settings().checkout / "dbt_project"
     manifest = settings().profile_home / "manifest.json"
     if not manifest.exists():
         raise FileNotFoundError(f"{manifest} is missing; `avoir dbt parse` makes it.")
-    return DbtTaskGroup(
+    group = DbtTaskGroup(
         group_id="dbt",
         project_config=ProjectConfig(
             dbt_project_path=project, manifest_path=manifest, install_dbt_deps=False
@@ -109,3 +109,5 @@ def dbt_task_group(*, as_of: Any) -> Any:
             "dbt_cmd_flags": ["--exclude-resource-type", "unit_test"],
         },
     )
+    watch_over(group)
+    return group

@@ -44,7 +44,11 @@ def versions_of(contract: Contract) -> tuple[ResolvedVersion, ...]:
     )
 
 
-@pytest.mark.parametrize("seed", range(1, BATCHES + 1))
+@pytest.mark.parametrize(
+    "seed",
+    # The longest of all tests, and of equal length: dealt out one by one, they end together.
+    [pytest.param(seed, marks=pytest.mark.xdist_group(f"oracle-{seed}")) for seed in range(1, BATCHES + 1)],
+)
 def test_models_and_oracle_agree_to_the_cent_on_made_up_contracts(
     bare_warehouse: BareWarehouse, seed: int
 ) -> None:

@@ -1,0 +1,83 @@
+"""The dbt build as tasks that survive its failures: Cosmos' watcher mode, with retries that build again.
+
+Cosmos skips its producer's second attempt and lets every watching task run ``dbt run`` for its own model: one
+process per model, without the flags that only ``dbt build`` knows, and each blind to what its neighbours left
+half done. A build of ours is one piece (what it computes anew is named once, what it began is said once), so
+it is the build that is tried again, and the tasks beside it only watch. Imported by the task group alone: its
+base classes are Cosmos'.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from cosmos.operators._watcher.base import BaseConsumerSensor  # noqa: TID253
+from cosmos.operators._watcher.state import ProducerTaskState, is_dbt_node_status_success  # noqa: TID253
+from cosmos.operators.watcher import DbtConsumerWatcherSensor, DbtProducerWatcherOperator  # noqa: TID253
+
+# A watching task gives its slot back while the build waits for its next attempt, and comes back as often and
+# as soon as this: for longer, in all, than its attempts are apart. While the build runs it costs none.
+WATCH_RETRIES = 12
+WATCH_MAX_RETRY_DELAY = timedelta(seconds=30)
+
+
+class DbtBuild(DbtProducerWatcherOperator):  # type: ignore[misc]
+    """One ``dbt build``; a further attempt builds everything again, as ``avoir run`` would."""
+
+    def execute(self, context: Any, **kwargs: Any) -> Any:
+        """Build, whichever attempt this is.
+
+        Raises:
+            AirflowException: dbt failed; the message names the models and their errors.
+        """
+        self._upstream_failure_skipped_ids.clear()
+        return super(DbtProducerWatcherOperator, self).execute(context=context, **kwargs)
+
+
+class ModelWatch(DbtConsumerWatcherSensor):  # type: ignore[misc]
+    """Succeeds when the build has made its model, fails when the build has failed for good."""
+
+    def poke(self, context: Any) -> bool:
+        """Whether the model stands; one that failed is waited for as long as the build may be tried again.
+
+        Raises:
+            AirflowException: the build is between two attempts; the slot is needed for it.
+            AirflowFailException: the build ended without the model.
+        """
+        instance = context["ti"]
+        if is_dbt_node_status_success(self._get_node_status(instance, context)):
+            self._cache_compiled_sql(instance, context)
+            return True
+        state = self._get_producer_task_status(context)
+        if state in (ProducerTaskState.FAILED, ProducerTaskState.UPSTREAM_FAILED, ProducerTaskState.SKIPPED):
+            raise AirflowFailException(f"the build ended without it; read the log of {self.producer_task_id}")
+        if state == ProducerTaskState.SUCCESS:
+            # Asked again: the build may have ended between the two questions.
+            return self._stands_after_all(instance, context)
+        if state == "running" or (instance.try_number == 1 and state != "up_for_retry"):
+            return False
+        raise AirflowException(f"the build is {state or 'not there'}: waiting for its next attempt")
+
+    def _stands_after_all(self, instance: Any, context: Any) -> bool:
+        status = self._get_node_status(instance, context)
+        if status is not None and not is_dbt_node_status_success(status):
+            raise AirflowFailException(f"dbt says {status} of it; read the log of {self.producer_task_id}")
+        self._cache_compiled_sql(instance, context)
+        return True
+
+
+def watch_over(group: Any) -> None:
+    """Give the tasks that Cosmos made for a dbt project their own retries.
+
+    Args:
+        group: a Cosmos ``DbtTaskGroup`` in watcher mode, as it was drawn.
+    """
+    for task in group.children.values():
+        if isinstance(task, DbtProducerWatcherOperator):
+            task.__class__ = DbtBuild
+        elif isinstance(task, BaseConsumerSensor):
+            task.__class__ = ModelWatch
+            task.retries = WATCH_RETRIES
+            task.max_retry_delay = WATCH_MAX_RETRY_DELAY
