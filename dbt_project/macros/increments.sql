@@ -5,8 +5,9 @@
 -#}
 
 {#-
-    Whether every ticket and month is computed: the first build, a full refresh, or a table is missing. While dbt only
-    reads the project the answer is no: the longer way names every model that either way reads.
+    Whether every ticket and month is computed: the first build, a full refresh, a table is missing, or the instant is
+    earlier than one that was built, which unknows things. While dbt only reads the project the answer is no: the longer
+    way names every model that either way reads.
 -#}
 {% macro builds_everything() -%}
     {%- if not execute -%}{{ return(false) }}{%- endif -%}
@@ -17,7 +18,30 @@
             {{ return(true) }}
         {%- endif -%}
     {%- endfor -%}
-    {{ return(false) }}
+    {{ return(asked('select max(as_of_us) > ' ~ as_of_us() ~ ' from ' ~ last_built_relation('built_instants'))) }}
+{%- endmacro %}
+
+{#-
+    Whether the terms of any contract differ from those of the last build; asked before the statement is made, since a
+    branch that yields nothing still costs the planner's tables. Yes while dbt only reads the project.
+-#}
+{% macro terms_changed(present) -%}
+    {%- set last = last_built_relation('built_hashes') -%}
+    {%- if not execute or last is none -%}{{ return(true) }}{%- endif -%}
+    {%- set question -%}
+        select exists (
+            select 1
+            from {{ present }} as present
+            full outer join {{ last }} as last on present.contract_id = last.contract_id
+            where present.terms_hash is distinct from last.terms_hash
+        )
+    {%- endset -%}
+    {{ return(asked(question)) }}
+{%- endmacro %}
+
+{#- What the database answers to a question of yes or no. -#}
+{% macro asked(question) -%}
+    {{ return(run_query(question).rows[0][0]) }}
 {%- endmacro %}
 
 {#- The table of a model as an earlier build left it, or none. -#}

@@ -158,11 +158,6 @@ changed_contracts as (
     from contract_hashes
     left join last_hashes on contract_hashes.contract_id = last_hashes.contract_id
     where coalesce(contract_hashes.terms_hash <> last_hashes.terms_hash, true)
-    union
-    -- A build for an earlier instant than the last one unknows things: all is computed anew.
-    select contract_hashes.contract_id
-    from contract_hashes
-    inner join last_instants on last_instants.as_of_us > {{ as_of_us() }}
 
 ),
 

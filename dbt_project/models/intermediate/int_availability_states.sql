@@ -21,8 +21,9 @@ probe_states as (
 
 ),
 
-outages as (
+outages as materialized (
 
+    -- Ranked once and not for every period.
     select * from {{ ref('stg_servicenow__outages') }}
     where version_rank = 1
 
@@ -148,7 +149,11 @@ registered as (
             and periods.service_id = keys.service_id
             and keys.key_kind = 'maintenance'
     inner join outages
-        on keys.source_name = outages.source_name and keys.key_value = outages.service_key
+        on
+            keys.source_name = outages.source_name
+            and keys.key_value = outages.service_key
+            and periods.seen_to_us > outages.begin_us
+            and (outages.end_us is null or periods.seen_from_us < outages.end_us)
     where
         (
             outages.outage_kind = 'planned'

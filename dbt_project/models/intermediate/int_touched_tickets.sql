@@ -5,6 +5,7 @@ with new_batches as (
 ),
 
 {% if not builds_everything() -%}
+{% set changed = terms_changed(ref('int_contract_hashes')) -%}
 -- Long tables are imported once for each use: an import that is used twice would be copied whole.
 incidents as (
 
@@ -30,27 +31,9 @@ log_events as (
 
 ),
 
-every_incident as (
-
-    select * from {{ ref('stg_servicenow__incidents') }}
-
-),
-
-every_log_event as (
-
-    select * from {{ ref('stg_incident_log__events') }}
-
-),
-
 last_instants as (
 
     {{ as_last_built('built_instants', {'as_of_us': 'bigint'}) }}
-
-),
-
-last_hashes as (
-
-    {{ as_last_built('built_hashes', {'contract_id': 'text', 'terms_hash': 'text'}) }}
 
 ),
 
@@ -60,15 +43,22 @@ open_clocks as (
 
 ),
 
-last_clocks as (
-
-    {{ as_last_built('fct_ticket_clocks', {'ticket_id': 'text', 'contract_id': 'text'}) }}
-
-),
-
 last_events as (
 
     {{ as_last_built('int_ticket_events', {'ticket_id': 'text', 'event_us': 'bigint'}) }}
+
+),
+
+{% if changed -%}
+last_hashes as (
+
+    {{ as_last_built('built_hashes', {'contract_id': 'text', 'terms_hash': 'text'}) }}
+
+),
+
+last_clocks as (
+
+    {{ as_last_built('fct_ticket_clocks', {'ticket_id': 'text', 'contract_id': 'text'}) }}
 
 ),
 
@@ -100,6 +90,7 @@ changed_contracts as (
 
 ),
 
+{% endif -%}
 landed as (
 
     select
@@ -142,6 +133,7 @@ reopened as (
     where
         last_events.event_us >= (select min(last_instants.as_of_us) from last_instants)
         and last_events.event_us < {{ as_of_us() }}
+    {% if changed -%}
     union
     select last_clocks.ticket_id
     from changed_contracts
@@ -152,6 +144,7 @@ reopened as (
     inner join keys on changed_contracts.contract_id = keys.contract_id
     inner join last_tickets
         on keys.source_name = last_tickets.source_name and keys.key_value = last_tickets.service_key
+    {%- endif %}
 
 ),
 
@@ -167,19 +160,6 @@ touched as (
         split_part(ticket_id, ':', 1) as source_name,
         substr(ticket_id, strpos(ticket_id, ':') + 1) as ticket_key
     from reopened
-    union
-    -- A build for an earlier instant than the last one unknows things: all is computed anew.
-    select
-        everything.source_name,
-        everything.ticket_key
-    from every_incident as everything
-    where (select max(last_instants.as_of_us) from last_instants) > {{ as_of_us() }}
-    union
-    select
-        everything.source_name,
-        everything.ticket_key
-    from every_log_event as everything
-    where (select max(last_instants.as_of_us) from last_instants) > {{ as_of_us() }}
 
 ),
 
