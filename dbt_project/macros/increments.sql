@@ -26,8 +26,9 @@
     branch that yields nothing still costs the planner's tables. Yes while dbt only reads the project.
 -#}
 {% macro terms_changed(present) -%}
+    {%- if not execute -%}{{ return(true) }}{%- endif -%}
     {%- set last = last_built_relation('built_hashes') -%}
-    {%- if not execute or last is none -%}{{ return(true) }}{%- endif -%}
+    {%- if last is none -%}{{ return(true) }}{%- endif -%}
     {%- set question -%}
         select exists (
             select 1

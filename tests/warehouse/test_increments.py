@@ -213,6 +213,19 @@ BROKE_ONCE = {
         Night(ENDED, known=EXCLUDED, broken_off=("+fct_ticket_clocks", "+fct_outages")),
         Night(IN_MARCH + timedelta(days=5)),
     ),
+    # What is known in March is unknown again: T2 was never opened, T1 not yet resolved.
+    "a build for an earlier instant than the last one": history(
+        Night(
+            IN_MARCH,
+            (
+                *probed(60 * DAY, down=(29 * DAY, 33 * DAY)),
+                *resolved("T1", 29 * DAY + 9, after=60),
+                *resolved("T2", 37 * DAY + 9, after=30),
+                *resolved("T3", 5 * DAY + 9, after=30),
+            ),
+        ),
+        Night(ENDED),
+    ),
 }  # fmt: skip
 
 

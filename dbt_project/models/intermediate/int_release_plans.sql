@@ -1,6 +1,6 @@
 with releases as (
 
-    select * from {{ ref('stg_servicenow__releases') }}
+    select * from {{ ref('int_releases') }}
 
 ),
 

@@ -1,6 +1,3 @@
--- A table, unlike its neighbours: whoever joins it to its clauses would rank all versions once for each clause.
-{{ config(materialized='table') }}
-
 with source as (
 
     select
