@@ -79,14 +79,19 @@ with DAG(
 
     @task(outlets=[Asset(name="mart", uri="avoir://mart")], trigger_rule="none_failed")
     def publish(**context: object) -> dict[str, int]:
-        """Publish in one transaction what both borders let through; fails when they blocked it."""
+        """Publish in one transaction what both borders let through; fails when they blocked it.
+
+        Then let finance see what may be booked from this day on, as after a vendor's days of silence.
+        """
+        from avoir.closing import settle
         from avoir.publishing import PublicationBlockedError, publish_candidates
 
         try:
-            return publish_candidates(settings(), as_of=as_of_of(context), run_id=str(context["run_id"]))
+            counts = publish_candidates(settings(), as_of=as_of_of(context), run_id=str(context["run_id"]))
         except PublicationBlockedError as verdict:
             # The same candidates would be judged the same: not worth a retry.
             raise AirflowFailException(str(verdict)) from verdict
+        return counts | settle(settings(), as_of=as_of_of(context))
 
     loaded, judged = load_contracts(), check_raw()
     is_due() >> [loaded, judged]

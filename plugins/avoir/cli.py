@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import getpass
 import json
 import os
 import sys
@@ -44,12 +45,16 @@ mart_app = typer.Typer(help="The published mart.", no_args_is_help=True)
 contracts_app = typer.Typer(help="Contracts as files.", no_args_is_help=True)
 demo_app = typer.Typer(help="The demo's small world of vendors.", no_args_is_help=True)
 dbt_app = typer.Typer(help="The dbt project.", no_args_is_help=True)
+procedure_app = typer.Typer(
+    no_args_is_help=True, help="From the notice to the application of what was posted."
+)
 ledger_app = typer.Typer(help="The append-only ledger.", no_args_is_help=True)
 app.add_typer(mart_app, name="mart")
 app.add_typer(contracts_app, name="contracts")
 app.add_typer(demo_app, name="demo")
 app.add_typer(dbt_app, name="dbt")
 app.add_typer(ledger_app, name="ledger")
+app.add_typer(procedure_app, name="procedure")
 
 Profile = Annotated[str | None, typer.Option(help="demo, real or your own; AVOIR_PROFILE, else demo.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -333,21 +338,246 @@ def mart_hash(profile: Profile = None) -> None:
 
 
 @ledger_app.command("verify")
-def ledger_verify(profile: Profile = None) -> None:
+def ledger_verify(
+    recompute: Annotated[
+        bool, typer.Option("--recompute", help="Build closed months again from raw and compare.")
+    ] = False,
+    vendor: Annotated[str | None, typer.Option(help="Recompute only this vendor's months.")] = None,
+    month: Annotated[str | None, typer.Option(help="Recompute only this month, as 2026-06.")] = None,
+    profile: Profile = None,
+) -> None:
     """Recompute the chain of hashes; exit 1 and say where it breaks.
 
-    Example: avoir ledger verify
+    With --recompute also build every closed month again, from the raw rows, contract versions and instant
+    it was closed on, and compare every row that it showed.
+
+    Examples: avoir ledger verify; avoir ledger verify --recompute --month 2026-06
     """
-    from avoir.closing import verify_chain  # noqa: PLC0415
+    from avoir.ledger import verify_chain  # noqa: PLC0415
+    from avoir.recomputing import recompute as build_again  # noqa: PLC0415
 
     here = _here(profile)
-    with database(here) as warehouse, warehouse.connect("auditor") as connection:
-        problems = verify_chain(connection)
+    with database(here) as warehouse:
+        with warehouse.connect("auditor") as connection:
+            problems = verify_chain(connection)
+        said = "the chain holds"
+        if recompute:
+            with _clocked() as tell:
+                built = build_again(
+                    warehouse.url("avoir_transformer"),
+                    here.environment,
+                    project=here.settings.checkout / "dbt_project",
+                    vendor=vendor,
+                    month=_first_day(month) if month else None,
+                    tell=tell,
+                )
+            problems += built.problems
+            said += f"; {built.same} closed months recomputed, all the same"
     for problem in problems:
-        console.print(problem)
+        console.print(problem, markup=False, soft_wrap=True)
     if problems:
         raise typer.Exit(1)
-    console.print("the chain holds")
+    console.print(said)
+
+
+def _first_day(month: str) -> date:
+    try:
+        return date.fromisoformat(f"{month}-01")
+    except ValueError as error:
+        raise ValueError(f"a month is written 2026-06, got {month!r}.") from error
+
+
+@app.command("close")
+def close(month: Annotated[str, typer.Argument(help="Such as 2026-06.")], profile: Profile = None) -> None:
+    """Close a month by hand: post its published credits to the ledger and freeze what it shows.
+
+    What late data changed of months closed before is posted first. Closing again posts nothing.
+
+    Example: avoir close 2026-06
+    """
+    from avoir.closing import close_month  # noqa: PLC0415
+
+    here = _here(profile)
+    with database(here):
+        counts = close_month(here.settings, as_of=_as_of(here.settings), month=month, by_hand=True)
+    console.print(
+        f"{counts['closed']} months closed with {counts['entries']} entries; {counts['restated']} "
+        f"entries restate months closed before; {counts['applicable']} may be booked",
+        soft_wrap=True,
+    )
+
+
+@app.command("restate")
+def restate(profile: Profile = None) -> None:
+    """Post now what late data changed of closed months; else the next closing does. Again, it posts nothing.
+
+    Example: avoir restate
+    """
+    from avoir.closing import restate_closed  # noqa: PLC0415
+
+    here = _here(profile)
+    with database(here):
+        counts = restate_closed(here.settings, as_of=_as_of(here.settings))
+    console.print(f"{counts['restated']} entries posted; {counts['applicable']} may be booked")
+
+
+@app.command("release")
+def release(
+    vendor: str,
+    month: Annotated[str, typer.Argument(help="Such as 2026-06.")],
+    because: Annotated[str, typer.Option(help="Why it may be seen all the same; kept for auditors.")],
+    currency: Annotated[str, typer.Option(help="Of the month's contracts.")] = "EUR",
+    by: Annotated[str | None, typer.Option(help="Who decides; the user of the system by default.")] = None,
+    profile: Profile = None,
+) -> None:
+    """Let a held month be seen, as it is held now; recorded with who and why. A changed one is held again.
+
+    Example: avoir release helios 2026-06 --because "the probe was moved, the vendor agrees"
+    """
+    from avoir.publishing import release_held  # noqa: PLC0415
+
+    here = _here(profile)
+    with database(here):
+        held = release_held(
+            here.settings,
+            (vendor, _first_day(month), currency),
+            because=because,
+            released_by=by or getpass.getuser(),
+            as_of=_as_of(here.settings),
+        )
+    console.print(
+        f"{vendor} {month} {currency} is published; it was held for: {'; '.join(held)}", markup=False
+    )
+
+
+def _as_of(settings: Settings) -> datetime:
+    return settings.as_of or datetime.now(UTC)  # noqa: TID251 - the command's own clock
+
+
+@procedure_app.command("list")
+def procedure_list(
+    vendor: Annotated[str | None, typer.Option(help="Only this vendor.")] = None,
+    month: Annotated[str | None, typer.Option(help="Only what is booked in this month.")] = None,
+    as_json: Json = False,
+    profile: Profile = None,
+) -> None:
+    """Show where the procedure of every posted entry stands, and whether finance may book it.
+
+    Example: avoir procedure list --vendor helios --month 2026-06
+    """
+    from avoir.closing import local_date  # noqa: PLC0415
+    from avoir.procedure import entries  # noqa: PLC0415
+
+    here = _here(profile)
+    today = local_date(here.settings, _as_of(here.settings))
+    with database(here) as warehouse, warehouse.connect("avoir_transformer") as connection:
+        found = [
+            {
+                "entry_no": one.entry_no,
+                "kind": one.entry_kind,
+                "vendor": one.vendor_id,
+                "contract": one.contract_id,
+                "clause": one.clause_id,
+                "month": f"{one.month_date:%Y-%m}",
+                "booked_in": f"{one.posted_month_date:%Y-%m}",
+                "amount": str(one.amount),
+                "currency": one.currency,
+                "corrects": one.corrects_entry_no,
+                "state": str(one.state),
+                "since": one.since.isoformat() if one.since else None,
+                "finance_no": one.application_no,
+            }
+            for one in entries(connection, today=today)
+            if vendor in {None, one.vendor_id} and month in {None, f"{one.posted_month_date:%Y-%m}"}
+        ]
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        _print_rows(found)
+
+
+@procedure_app.command("load")
+def procedure_load(
+    path: Annotated[
+        Path | None, typer.Argument(help="procedure.csv beside the contracts by default.")
+    ] = None,
+    profile: Profile = None,
+) -> None:
+    """Record the steps of a register file; exit 1 and name file and line of each that was refused.
+
+    Header: vendor_id,contract_id,month,entry_no,state,decided_on,decided_by,document,reason
+
+    Example: avoir procedure load decisions-2026-07.csv
+    """
+    from avoir.closing import local_date  # noqa: PLC0415
+    from avoir.procedure import load_register, release_applicable  # noqa: PLC0415
+
+    here = _here(profile)
+    as_of = _as_of(here.settings)
+    today = local_date(here.settings, as_of)
+    file = path or here.settings.procedure_file
+    if not file.exists():
+        raise FileNotFoundError(f"there is no register at {file}.")
+    with database(here) as warehouse, warehouse.connect("avoir_transformer") as connection:
+        refused = load_register(connection, file, as_of=as_of, today=today)
+        applicable = release_applicable(connection, today=today, as_of=as_of)
+    for line in refused:
+        console.print(line, markup=False, soft_wrap=True)
+    console.print(f"{applicable} entries may be booked now")
+    if refused:
+        raise typer.Exit(1)
+
+
+def _step_command(state: str, says: str) -> None:
+    example = (
+        f"avoir procedure {state} helios 2026-06 --contract HEL-1 --on 2026-07-10 --by Martin --document L17"
+    )
+
+    @procedure_app.command(state, help=f"{says}\n\nExample: {example}")
+    def step(
+        vendor: str,
+        month: Annotated[str, typer.Argument(help="The month it is booked in.")],
+        contract: Annotated[str, typer.Option(help="Id of the contract.")],
+        on: Annotated[str, typer.Option(help="The day, as 2026-07-10.")],
+        by: Annotated[str, typer.Option(help="Who decided.")],
+        document: Annotated[str, typer.Option(help="The letter, minutes or mail that says so.")],
+        entry: Annotated[int | None, typer.Option(help="Only this ledger entry.")] = None,
+        because: Annotated[str | None, typer.Option(help="In a few words.")] = None,
+        profile: Profile = None,
+    ) -> None:
+        from avoir.closing import local_date  # noqa: PLC0415
+        from avoir.procedure import State, Step, record, release_applicable  # noqa: PLC0415
+
+        here = _here(profile)
+        as_of = _as_of(here.settings)
+        today = local_date(here.settings, as_of)
+        one = Step(
+            vendor,
+            contract,
+            _first_day(month),
+            State(state),
+            date.fromisoformat(on),
+            by,
+            document,
+            entry,
+            because,
+        )
+        with database(here) as warehouse, warehouse.connect("avoir_transformer") as connection:
+            is_new = record(connection, one, as_of=as_of, today=today)
+            applicable = release_applicable(connection, today=today, as_of=as_of)
+        console.print(
+            f"{'recorded' if is_new else 'was recorded before'}; {applicable} entries may be booked now"
+        )
+
+
+for _state, _says in (
+    ("notified", "Record that the vendor was told what it owes; its days for observations begin."),
+    ("contested", "Record that the vendor contests."),
+    ("agreed", "Record that the vendor agrees; finance may book it."),
+    ("waived", "Record that it is waived; finance never sees it."),
+    ("applied", "Record that it was applied."),
+):
+    _step_command(_state, _says)
 
 
 @contracts_app.command("check")

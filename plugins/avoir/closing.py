@@ -1,24 +1,23 @@
-"""Close a month: post its published penalty lines to the append-only ledger and freeze it.
+"""Close a month: post its published penalty lines to the ledger and freeze what it showed.
 
-Entries are numbered without a gap and chained: each one hashes its content and the hash of the entry
-before it, so a change anywhere shows at every later entry. The database refuses updates and deletes.
+What a closed month was built from is kept with it (batches of raw rows, contract versions, calendars,
+code), so that it can be built again and compared a year later.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import psycopg
 
-from avoir.publishing import version_of_month
+from avoir.ledger import Posting, lock, post
+from avoir.procedure import load_register, release_applicable
+from avoir.publishing import MONTHLY, version_of_month
+from avoir.restating import restate
 from avoir.services import surroundings_of
 from avoir.settings import Settings
 
-GENESIS = "0" * 64
 CLOSING_BUSINESS_DAY = 5
 SATURDAY = 5
 
@@ -26,12 +25,14 @@ SATURDAY = 5
 def close_month(settings: Settings, *, as_of: datetime, month: str | None, by_hand: bool) -> dict[str, int]:
     """Close every published vendor of a month (``YYYY-MM``; the month before ``as_of`` when None).
 
+    What late data changed of months closed before is posted first, into the month that is open until now.
     Not by hand, nothing happens before the fifth business day. Returns counts of months and entries.
 
     Raises:
         ValueError: ``month`` is not a month, or has not ended at ``as_of``.
+        ProcedureError: the register of the procedure cannot be read.
     """
-    today = as_of.astimezone(ZoneInfo(settings.timezone)).date()
+    today = local_date(settings, as_of)
     first = (
         date.fromisoformat(f"{month}-01")
         if month
@@ -40,10 +41,46 @@ def close_month(settings: Settings, *, as_of: datetime, month: str | None, by_ha
     if first >= today.replace(day=1):
         raise ValueError(f"{first:%Y-%m} has not ended at {as_of.isoformat()}; only a whole month can close.")
     if not by_hand and business_days_of_month(today) < CLOSING_BUSINESS_DAY:
-        return {"closed": 0, "entries": 0}
+        return {"closed": 0, "entries": 0, "restated": 0, "applicable": 0, "refused_steps": 0}
     here = surroundings_of(settings)
-    with here.warehouse.connect("avoir_transformer") as connection:
-        return close(connection, first, as_of=as_of)
+    with here.warehouse.connect("avoir_transformer") as connection, connection.transaction():
+        restated = restate(connection, as_of=as_of)
+        counts = close(connection, first, as_of=as_of)
+        refused = load_register(connection, settings.procedure_file, as_of=as_of, today=today)
+        applicable = release_applicable(connection, today=today, as_of=as_of)
+    for line in refused:
+        print(line)
+    return {**counts, "restated": restated, "applicable": applicable, "refused_steps": len(refused)}
+
+
+def settle(settings: Settings, *, as_of: datetime) -> dict[str, int]:
+    """Record the register's new steps and number what may now be booked, such as what silence agreed to.
+
+    Raises:
+        ProcedureError: the register cannot be read.
+    """
+    here = surroundings_of(settings)
+    today = local_date(settings, as_of)
+    with here.warehouse.connect("avoir_transformer") as connection, connection.transaction():
+        refused = load_register(connection, settings.procedure_file, as_of=as_of, today=today)
+        applicable = release_applicable(connection, today=today, as_of=as_of)
+    for line in refused:
+        print(line)
+    return {"applicable": applicable, "refused_steps": len(refused)}
+
+
+def restate_closed(settings: Settings, *, as_of: datetime) -> dict[str, int]:
+    """Post now what late data changed of closed months, instead of at the next closing."""
+    here = surroundings_of(settings)
+    with here.warehouse.connect("avoir_transformer") as connection, connection.transaction():
+        restated = restate(connection, as_of=as_of)
+        applicable = release_applicable(connection, today=local_date(settings, as_of), as_of=as_of)
+    return {"restated": restated, "applicable": applicable}
+
+
+def local_date(settings: Settings, as_of: datetime) -> date:
+    """The day that an instant falls on where the closing is done (``AVOIR_TIMEZONE``)."""
+    return as_of.astimezone(ZoneInfo(settings.timezone)).date()
 
 
 def business_days_of_month(today: date) -> int:
@@ -58,105 +95,88 @@ def close(connection: psycopg.Connection, month_date: date, *, as_of: datetime) 
     """
     closed = posted = 0
     with connection.transaction():
-        connection.execute("select pg_advisory_xact_lock(hashtext('avoir.ledger'))")
-        last = connection.execute(
-            "select entry_no, entry_sha256 from ledger.entries order by entry_no desc limit 1"
-        ).fetchone()
-        entry_no, previous = last or (0, GENESIS)
+        lock(connection)
         months = connection.execute(
             """
-            select m.vendor_id, m.currency from mart.mart_vendor_month m
-            where m.month_date = %s and not exists (
-                select 1 from ledger.closed_months c
-                where c.vendor_id = m.vendor_id and c.month_date = m.month_date and c.currency = m.currency
-            ) and (
-                select l.verdict from mart.publication_log l
+            select m.vendor_id, m.currency, l.run_id
+            from mart.mart_vendor_month m
+            cross join lateral (
+                select l.verdict, l.run_id from mart.publication_log l
                 where l.vendor_id = m.vendor_id and l.month_date = m.month_date and l.currency = m.currency
                 order by l.publication_no desc limit 1
-            ) in ('published', 'unchanged')
+            ) l
+            where m.month_date = %s and l.verdict in ('published', 'unchanged') and not exists (
+                select 1 from ledger.closed_months c
+                where c.vendor_id = m.vendor_id and c.month_date = m.month_date and c.currency = m.currency
+            )
             order by 1, 2
             """,
             (month_date,),
         ).fetchall()
-        for vendor_id, currency in months:
-            lines = connection.execute(
-                """
-                select penalty_line_id, contract_id, contract_version_id, clause_id, credit_amount
-                from mart.fct_penalty_lines
-                where vendor_id = %s and month_date = %s and currency = %s and credit_amount <> 0
-                order by contract_id, clause_id, penalty_line_id
-                """,
-                (vendor_id, month_date, currency),
-            ).fetchall()
-            for penalty_line_id, contract_id, contract_version_id, clause_id, amount in lines:
-                entry_no += 1
-                content = entry_sha256(
-                    entry_no, "credit", vendor_id, month_date, contract_id,
-                    contract_version_id, clause_id, penalty_line_id, amount, currency,
-                )  # fmt: skip
-                chained = hashlib.sha256(f"{previous}{content}".encode()).hexdigest()
-                connection.execute(
-                    """
-                    insert into ledger.entries values
-                    (%s, 'credit', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-                    """,
-                    (
-                        entry_no, vendor_id, month_date, contract_id, contract_version_id, clause_id,
-                        penalty_line_id, amount, currency, as_of, content, previous, chained,
-                    ),
-                )  # fmt: skip
-                previous = chained
-                posted += 1
-            version_id = version_of_month(connection, "mart", (vendor_id, month_date, currency))
+        for vendor_id, currency, run_id in months:
+            key = (vendor_id, month_date, currency)
+            version_id = version_of_month(connection, "mart", key)
+            entries = post(connection, _postings(connection, key), as_of=as_of)
             connection.execute(
-                "insert into ledger.closed_months values (%s, %s, %s, %s, %s, %s)",
-                (vendor_id, month_date, currency, as_of, version_id, len(lines)),
+                """
+                insert into ledger.closed_months (
+                    vendor_id, month_date, currency, as_of, version_id, entry_count, run_id, built_as_of,
+                    raw_batches, contract_version_ids, calendars_sha256, code_sha256
+                )
+                select %s, %s, %s, %s, %s, %s, %s, b.as_of,
+                    b.raw_batches, b.contract_version_ids, b.calendars_sha256, b.code_sha256
+                from (select 1) as one
+                left join lateral (
+                    select * from checks.builds where run_id = %s order by build_no desc limit 1
+                ) b on true
+                """,
+                (*key, as_of, version_id, len(entries), run_id, run_id),
             )
+            _freeze(connection, key)
+            posted += len(entries)
             closed += 1
     return {"closed": closed, "entries": posted}
 
 
-def entry_sha256(
-    entry_no: int,
-    kind: str,
-    vendor_id: str,
-    month_date: date,
-    contract_id: str,
-    contract_version_id: str,
-    clause_id: str,
-    penalty_line_id: str,
-    amount: Decimal,
-    currency: str,
-) -> str:
-    """Hash of what an entry says, in one canonical JSON form."""
-    content = [
-        entry_no, kind, vendor_id, month_date.isoformat(), contract_id, contract_version_id, clause_id,
-        penalty_line_id, str(amount), currency,
+def _postings(connection: psycopg.Connection, key: tuple[str, date, str]) -> list[Posting]:
+    """The published lines of a month. An earn-back takes back what a line before it gave, and names it."""
+    vendor_id, month_date, currency = key
+    lines = connection.execute(
+        """
+        select l.penalty_line_id, l.contract_id, l.contract_version_id, l.clause_id, l.credit_amount,
+            case when l.line_kind = 'earn_back' then 'reversal' else 'credit' end,
+            case when l.line_kind = 'earn_back' then (
+                select e.entry_no from mart.fct_penalty_lines b
+                join ledger.entries e on e.penalty_line_id = b.penalty_line_id and e.entry_kind = 'credit'
+                where b.contract_version_id = l.contract_version_id and b.clause_id = l.clause_id
+                    and b.origin_month_date = l.origin_month_date and b.event_id = l.event_id
+                    and b.line_kind <> 'earn_back'
+                order by e.entry_no limit 1
+            ) end,
+            case when l.line_kind = 'earn_back' then 'earned back' end
+        from mart.fct_penalty_lines l
+        where l.vendor_id = %s and l.month_date = %s and l.currency = %s and l.credit_amount <> 0
+        order by l.contract_id, l.clause_id, l.penalty_line_id
+        """,
+        key,
+    ).fetchall()
+    return [
+        Posting(
+            kind, vendor_id, month_date, month_date, contract_id, version_id, clause_id, line_id, amount,
+            currency, corrects, reason,
+        )
+        for line_id, contract_id, version_id, clause_id, amount, kind, corrects, reason in lines
     ]  # fmt: skip
-    return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
 
 
-def verify_chain(connection: psycopg.Connection) -> list[str]:
-    """Recompute every hash of the ledger; returns what does not hold, nothing when it all does."""
-    problems = []
-    previous, expected = GENESIS, 0
-    for row in connection.execute(
-        """
-        select entry_no, entry_kind, vendor_id, month_date, contract_id, contract_version_id, clause_id,
-            penalty_line_id, amount, currency, content_sha256, previous_sha256, entry_sha256
-        from ledger.entries order by entry_no
-        """
-    ):
-        *content, content_hash, previous_hash, entry_hash = row
-        expected += 1
-        if content[0] != expected:
-            problems.append(f"entry {expected} is missing")
-            expected = content[0]
-        if entry_sha256(*content) != content_hash:
-            problems.append(f"entry {content[0]} does not hash to its content")
-        if previous_hash != previous:
-            problems.append(f"entry {content[0]} does not follow the entry before it")
-        if hashlib.sha256(f"{previous_hash}{content_hash}".encode()).hexdigest() != entry_hash:
-            problems.append(f"entry {content[0]} breaks the chain")
-        previous = entry_hash
-    return problems
+def _freeze(connection: psycopg.Connection, key: tuple[str, date, str]) -> None:
+    for table in MONTHLY:
+        connection.execute(
+            f"""
+            insert into ledger.frozen_rows (vendor_id, month_date, currency, table_name, row_id, content)
+            select t.vendor_id, t.month_date, t.currency, '{table.name}', t.{table.key}, to_jsonb(t)
+            from mart.{table.name} t
+            where t.vendor_id = %s and t.month_date = %s and t.currency = %s
+            """,  # noqa: S608 - names of this library
+            key,
+        )

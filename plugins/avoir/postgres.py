@@ -32,6 +32,7 @@ from avoir.credentials import write_private
 
 SYSTEM_STATE = Path("/var/lib/avoir")
 ADMIN = "avoir_admin"
+_OWNER = "home"
 _PR_SET_PDEATHSIG = 1
 
 _CONFIGURATION = """\
@@ -331,6 +332,29 @@ def _placed_outside(home: Path) -> Path:
     if target.exists():
         # A home that was deleted and made anew must not inherit the old home's cluster.
         shutil.rmtree(target)
+    _remove_abandoned(SYSTEM_STATE)
     target.mkdir(parents=True)
     link.symlink_to(target)
+    (target / _OWNER).write_text(f"{link}\n")
     return target
+
+
+def _remove_abandoned(state: Path) -> None:
+    """Remove clusters whose home is gone, as after ``rm -r`` of a home or a killed test run.
+
+    Nobody else would. One that still runs stays: its home may be on the way out.
+    """
+    for owner in state.glob(f"*/{_OWNER}"):
+        cluster = owner.parent
+        link = Path(owner.read_text().strip())
+        if not link.is_symlink() and not _runs(cluster / "data"):
+            shutil.rmtree(cluster, ignore_errors=True)
+
+
+def _runs(data: Path) -> bool:
+    """Whether the process that a cluster's pid file names is alive and is a server of that directory."""
+    try:
+        pid = int((data / "postmaster.pid").read_text().splitlines()[0])
+        return str(data) in Path(f"/proc/{pid}/cmdline").read_text()
+    except (OSError, ValueError, IndexError):
+        return False

@@ -1,22 +1,24 @@
 """Write, audit, publish: candidates become the mart per vendor and month, in one transaction.
 
 Readers see a month's last good version until the next one is whole. A month is *held* when its candidate
-must not be seen yet (a source that has not landed the whole month, a penalty without its base); everything
-is *blocked* when a border did not hold; a *closed* month never changes.
+must not be seen yet (a source that has not landed the whole month, a penalty without its base), until a
+person releases what is held; everything is *blocked* when a border did not hold; a *closed* month never
+changes.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import psycopg
 from psycopg import sql
 
+from avoir.contracts.proofs import code_sha256
 from avoir.inputs import inputs_sha256
 from avoir.services import surroundings_of
-from avoir.settings import Settings
+from avoir.settings import CHECKOUT, Settings
 
 DIMENSIONS = ("dim_vendors", "dim_contracts", "dim_services", "dim_dates")
 
@@ -59,9 +61,16 @@ def publish_candidates(settings: Settings, *, as_of: datetime, run_id: str) -> d
 
 
 def publish(
-    connection: psycopg.Connection, *, as_of: datetime, run_id: str, built_from: str
+    connection: psycopg.Connection, *, as_of: datetime, run_id: str, built_from: str | None
 ) -> dict[str, int]:
-    """Judge and publish on an open connection; commits. Waits at most a minute for a lock."""
+    """Judge and publish on an open connection; commits. Waits at most a minute for a lock.
+
+    Args:
+        connection: as ``avoir_transformer``.
+        as_of: the instant of the build.
+        run_id: the run whose checks judge it.
+        built_from: hash of what it was built from; None when this build was published before.
+    """
     counts: dict[str, int] = {}
     with connection.transaction():
         connection.execute("set local lock_timeout = '60s'")
@@ -72,10 +81,8 @@ def publish(
         for table in (*MONTHLY, *(Published(name, f"candidate.{name}", "") for name in DIMENSIONS)):
             _ensure_table(connection, table)
         if not failed:
-            connection.execute(
-                "insert into checks.builds (run_id, as_of, inputs_sha256) values (%s, %s, %s)",
-                (run_id, as_of, built_from),
-            )
+            if built_from is not None:
+                record_build(connection, as_of=as_of, run_id=run_id, built_from=built_from)
             for name in DIMENSIONS:
                 _replace(connection, name, f"candidate.{name}")
         for vendor_id, month_date, currency in _candidate_months(connection):
@@ -92,6 +99,56 @@ def publish(
                 (run_id, as_of, vendor_id, month_date, currency, verdict, reason, version_id),
             )
     return counts
+
+
+def record_build(connection: psycopg.Connection, *, as_of: datetime, run_id: str, built_from: str) -> None:
+    """Keep what a build was made from, part by part: enough to make it again from the same rows."""
+    connection.execute(
+        """
+        insert into checks.builds (
+            run_id, as_of, inputs_sha256, raw_batches, contract_version_ids, calendars_sha256, code_sha256
+        )
+        select %(run_id)s, %(as_of)s, %(built_from)s,
+            (select range_agg(int8range(batch_id, batch_id, '[]')) from builds.built_batches),
+            (
+                select array_agg(contract_version_id order by contract_version_id)
+                from reference.contract_versions where superseded_at is null
+            ),
+            %(calendars)s, %(code)s
+        """,
+        {
+            "run_id": run_id,
+            "as_of": as_of,
+            "built_from": built_from,
+            "calendars": calendars_sha256(connection, as_of),
+            "code": code_sha256(CHECKOUT / "dbt_project"),
+        },
+    )
+
+
+def calendars_sha256(connection: psycopg.Connection, as_of: datetime, *, reference: str = "reference") -> str:
+    """Hash of every current contract's calendar days before the day of ``as_of``, in a reference schema."""
+    row = connection.execute(
+        sql.SQL(
+            """
+            select encode(sha256(convert_to(coalesce(string_agg(
+                c::text, '|' order by c.calendar_id collate "C", c.day_no), ''), 'utf8')), 'hex')
+            from {days} c
+            where c.day_no < %s and c.calendar_id in (
+                select k.calendar_id from {calendars} k
+                join {versions} v on v.contract_version_id = k.contract_version_id
+                where v.superseded_at is null
+            )
+            """
+        ).format(
+            days=sql.Identifier(reference, "calendar_days"),
+            calendars=sql.Identifier(reference, "calendars"),
+            versions=sql.Identifier(reference, "contract_versions"),
+        ),
+        ((as_of.astimezone(UTC).date() - date(1970, 1, 1)).days,),
+    ).fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 def _failed_checks(connection: psycopg.Connection, run_id: str) -> list[str]:
@@ -134,22 +191,129 @@ def _judge(
         key,
     ).fetchone()
     if closed is not None:
-        same = closed[0] == version_id
-        return (
-            "closed",
-            "closed" if same else "closed; the candidate differs and awaits restatement",
-            closed[0],
-        )
-    held = _reasons_to_hold(connection, key)
-    if held:
+        if closed[0] == version_id:
+            return "closed", "closed", closed[0]
+        return "closed", f"closed; the candidate differs: {_awaited(connection, key)}", closed[0]
+    held = reasons_to_hold(connection, key)
+    if held and not _is_released(connection, key, version_id):
         return "held", "; ".join(held), None
     published = version_of_month(connection, "mart", key)
     if published == version_id:
         return "unchanged", "the published version stands", version_id
-    return "published", "both borders held", version_id
+    reason = f"released by a person, though {'; '.join(held)}" if held else "both borders held"
+    return "published", reason, version_id
 
 
-def _reasons_to_hold(connection: psycopg.Connection, key: tuple[str, date, str]) -> list[str]:
+def _awaited(connection: psycopg.Connection, key: tuple[str, date, str]) -> str:
+    """What becomes of a closed month's candidate that is not what the month showed."""
+    held = reasons_to_hold(connection, key)
+    if held:
+        return f"it is held, {'; '.join(held)}"
+    row = connection.execute(
+        """
+        with posted as (
+            select penalty_line_id, sum(amount) as amount from ledger.entries
+            where vendor_id = %(vendor)s and month_date = %(month)s and currency = %(currency)s group by 1
+        ),
+
+        present as (
+            select penalty_line_id, credit_amount as amount from penalties.fct_penalty_lines
+            where vendor_id = %(vendor)s and month_date = %(month)s and currency = %(currency)s
+        )
+
+        select exists (
+            select 1 from posted full outer join present on posted.penalty_line_id = present.penalty_line_id
+            where coalesce(posted.amount, 0) <> coalesce(present.amount, 0)
+        )
+        """,
+        dict(zip(("vendor", "month", "currency"), key, strict=True)),
+    ).fetchone()
+    if row == (True,):
+        return "late data are posted at the next closing"
+    return "no credit differs from what was posted"
+
+
+def release(
+    connection: psycopg.Connection,
+    key: tuple[str, date, str],
+    *,
+    because: str,
+    released_by: str,
+    as_of: datetime,
+) -> list[str]:
+    """Let a held month through as it is held now; returns what it was held for. Does not commit.
+
+    A candidate that changes afterwards is another version and is held again.
+
+    Raises:
+        ValueError: the month is not held, or no reason is given.
+    """
+    vendor_id, month_date, currency = key
+    month = f"{vendor_id} {month_date:%Y-%m} {currency}"
+    if not because.strip():
+        raise ValueError(f"{month}: say why it may be seen.")
+    row = connection.execute(
+        """
+        select verdict from mart.publication_log where vendor_id = %s and month_date = %s and currency = %s
+        order by publication_no desc limit 1
+        """,
+        key,
+    ).fetchone()
+    if row is None:
+        raise ValueError(f"{month}: no such month was ever judged; `avoir status` lists those there are.")
+    version_id = version_of_month(connection, "candidate", key)
+    held = reasons_to_hold(connection, key)
+    if row[0] != "held" or version_id is None or not held:
+        raise ValueError(f"{month} is {row[0]}, not held: there is nothing to release.")
+    connection.execute(
+        """
+        insert into checks.releases (
+            vendor_id, month_date, currency, version_id, held_for, because, released_by, released_as_of
+        ) values (%s, %s, %s, %s, %s, %s, %s, %s)
+        """,
+        (*key, version_id, "; ".join(held), because.strip(), released_by, as_of),
+    )
+    return held
+
+
+def release_held(
+    settings: Settings, key: tuple[str, date, str], *, because: str, released_by: str, as_of: datetime
+) -> list[str]:
+    """Release a held month (:func:`release`) and publish it at once, by the checks of the last run.
+
+    Raises:
+        ValueError: the month is not held, or no reason is given.
+        PublicationBlockedError: a border of the last run did not hold.
+    """
+    here = surroundings_of(settings)
+    with here.warehouse.connect("avoir_transformer") as connection:
+        row = connection.execute(
+            "select run_id, as_of from checks.builds order by build_no desc limit 1"
+        ).fetchone()
+        if row is None:
+            raise ValueError("nothing was ever built; run `avoir run` first.")
+        run_id, built_as_of = row
+        held = release(connection, key, because=because, released_by=released_by, as_of=as_of)
+        counts = publish(connection, as_of=built_as_of, run_id=run_id, built_from=None)
+        if counts.get("blocked"):
+            failed = "; ".join(_failed_checks(connection, run_id))
+            raise PublicationBlockedError(f"nothing was published: {failed}")
+    return held
+
+
+def _is_released(connection: psycopg.Connection, key: tuple[str, date, str], version_id: str | None) -> bool:
+    row = connection.execute(
+        """
+        select 1 from checks.releases
+        where vendor_id = %s and month_date = %s and currency = %s and version_id = %s limit 1
+        """,
+        (*key, version_id),
+    ).fetchone()
+    return row is not None
+
+
+def reasons_to_hold(connection: psycopg.Connection, key: tuple[str, date, str]) -> list[str]:
+    """Why a month's candidate must not be seen yet; empty when it may."""
     _, month_date, _ = key
     candidate = connection.execute(
         """

@@ -56,6 +56,11 @@ class Settings:
         """Directory with everything this profile keeps: database, Airflow, logs, the demo world."""
         return self.home / self.profile
 
+    @property
+    def procedure_file(self) -> Path:
+        """Register of the procedure's steps, beside the contracts; it need not be there."""
+        return self.contracts_dir / "procedure.csv"
+
     @classmethod
     def from_environment(cls, *, profile: str | None = None) -> Self:
         """Read ``.env`` of the checkout, then the process environment, which wins.

@@ -6,12 +6,15 @@ import json
 import signal
 import time
 from collections.abc import Iterator
+from datetime import date
+from typing import Any
 
 import psutil
 import pytest
 
 from tests.system.homes import Home
 from tests.system.truth_comparison import differences
+from tests.warehouse.late_data import correct_invoice, withdraw_outages
 
 pytestmark = pytest.mark.system
 
@@ -167,6 +170,45 @@ def _kill_build(home: Home) -> None:
 
 def _steps(text: str) -> int:
     return int(text.split("built ")[1].split()[0])
+
+
+def test_late_data_of_a_closed_month_are_posted_once_and_finance_pulls_exactly_those(home: Home) -> None:
+    before, seen = home.call("mart", "hash"), _entries(home, after=0)
+    with home.warehouse("admin") as connection:
+        correct_invoice(connection, "helios", "HEL20260601", less="1000.00")
+        withdraw_outages(connection, "helios", date(2026, 6, 1))
+    home.variables["AVOIR_AS_OF"] = "2026-07-08T04:30:00+00:00"
+    try:
+        home.call("run")
+        new = _entries(home, after=int(seen[-1]["entry_no"]))
+        # The outage of June was none; 5 % of an invoice that is 1 000 lower, for two missed answers.
+        assert sorted((one["entry_kind"], one["amount"]) for one in new) == [
+            ("adjustment", "-50.00"),
+            ("adjustment", "-50.00"),
+            ("reversal", "-55.04"),
+        ]
+        corrected = {one["ledger_entry_no"]: one["penalty_line_id"] for one in seen}
+        for one in new:
+            assert corrected[one["corrects_ledger_entry_no"]] == one["penalty_line_id"]
+            assert one["posted_month_date"] == "2026-07-01"
+        assert home.call("mart", "hash") == before
+        # The same again: nothing is posted, finance has nothing to pull.
+        home.call("restate")
+        assert _entries(home, after=int(new[-1]["entry_no"])) == []
+        verified = home.call("ledger", "verify", "--recompute")
+        assert "the chain holds; 6 closed months recomputed, all the same" in verified
+    finally:
+        del home.variables["AVOIR_AS_OF"]
+
+
+def _entries(home: Home, *, after: int) -> list[dict[str, Any]]:
+    """What finance pulls next, amounts as text."""
+    return home.sql(
+        "select entry_no, entry_kind, cast(amount as text) as amount, penalty_line_id, ledger_entry_no,"
+        " corrects_ledger_entry_no, cast(posted_month_date as text) as posted_month_date"
+        f" from finance.credit_entries where entry_no > {after} order by entry_no",
+        "finance_reader",
+    )
 
 
 def test_a_border_that_does_not_hold_blocks_the_night_and_the_mart_stays(home: Home) -> None:

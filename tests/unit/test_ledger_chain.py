@@ -10,7 +10,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avoir.closing import GENESIS, business_days_of_month, entry_sha256, verify_chain
+from avoir.closing import business_days_of_month
+from avoir.ledger import GENESIS, entry_sha256, verify_chain
 
 AMOUNTS = st.decimals("0.01", "99999.99", places=2)
 
@@ -24,7 +25,7 @@ class Ledger:
         for number, amount in enumerate(amounts, start=1):
             content = [
                 number, "credit", "helios", date(2026, 6, 1), "HEL", "HEL:1:abcd", "SLA-1", f"line-{number}",
-                amount, "EUR",
+                amount, "EUR", None, None, None,
             ]  # fmt: skip
             hashed = entry_sha256(*content)
             chained = hashlib.sha256(f"{previous}{hashed}".encode()).hexdigest()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+from datetime import date
+
 import psycopg
 import pytest
 
 from avoir.cli import sql as ask
-from avoir.closing import close_month, verify_chain
-from avoir.publishing import PublicationBlockedError
+from avoir.closing import close_month
+from avoir.ledger import verify_chain
+from avoir.publishing import PublicationBlockedError, release_held
 from avoir.running import night, rebuild
 from tests.system.truth_comparison import differences
 from tests.warehouse.conftest import MONTHS, VENDORS, PublishedWarehouse
@@ -110,13 +114,77 @@ def test_a_source_that_stopped_landing_holds_its_vendor_only(published: Publishe
             )
 
 
+def test_a_person_lets_a_held_month_through_and_says_why(published: PublishedWarehouse) -> None:
+    key = ("helios", date(2026, 5, 1), "EUR")
+    shown = (
+        "select credit_amount from mart.mart_vendor_month"
+        " where vendor_id = %s and month_date = %s and currency = %s"
+    )
+    with published.connect("avoir_loader") as connection:
+        kept = connection.execute(
+            "update loads.watermarks w set watermark = '2026-05-10T00:00:00Z' from loads.watermarks old"
+            " where w.source_name = 'helios_prometheus' and old.source_name = w.source_name"
+            " returning old.watermark"
+        ).fetchone()
+    with published.connect("avoir_transformer") as connection:
+        before = connection.execute(shown, key).fetchone()
+        for table in ("mart_vendor_month", "fct_penalty_lines"):
+            connection.execute(
+                f"delete from mart.{table} where vendor_id = 'helios' and month_date = '2026-05-01'"
+            )
+    release = functools.partial(
+        release_held, published.settings, key, released_by="a.martin", as_of=published.as_of
+    )
+    try:
+        rebuild(published.settings, as_of=published.as_of, run_id="held")
+        with published.connect() as connection:
+            assert connection.execute(shown, key).fetchone() is None
+        with pytest.raises(ValueError, match="say why"):
+            release(because=" ")
+        held = ["helios_prometheus has landed only up to 2026-05-10 00:00Z"]
+        assert release(because="the probe was moved") == held
+        with published.connect() as connection:
+            assert connection.execute(shown, key).fetchone() == before
+            verdict = connection.execute(
+                "select verdict, reason from mart.publication_log where vendor_id = 'helios'"
+                " and month_date = '2026-05-01' order by publication_no desc limit 1"
+            ).fetchone()
+            kept_row = connection.execute(
+                "select held_for, because, released_by from checks.releases"
+            ).fetchall()
+        assert verdict == ("published", f"released by a person, though {held[0]}")
+        assert kept_row == [(held[0], "the probe was moved", "a.martin")]
+        with pytest.raises(ValueError, match="not held"):
+            release(because="again")
+        # The same version stays released; another one would be held again.
+        rebuild(published.settings, as_of=published.as_of, run_id="still late")
+        with published.connect("avoir_transformer") as connection:
+            assert connection.execute(
+                "select verdict from mart.publication_log where run_id = 'still late'"
+                " and vendor_id = 'helios'"
+                " and month_date = '2026-05-01'"
+            ).fetchone() == ("unchanged",)
+            connection.execute("update checks.releases set version_id = 'of another candidate'")
+        rebuild(published.settings, as_of=published.as_of, run_id="another version")
+        with published.connect() as connection:
+            assert connection.execute(
+                "select verdict from mart.publication_log where run_id = 'another version'"
+                " and vendor_id = 'helios' and month_date = '2026-05-01'"
+            ).fetchone() == ("held",)
+    finally:
+        with published.connect("avoir_loader") as connection:
+            connection.execute(
+                "update loads.watermarks set watermark = %s where source_name = 'helios_prometheus'", kept
+            )
+
+
 def test_closing_posts_each_line_once_and_the_database_refuses_to_change_it(
     published: PublishedWarehouse,
 ) -> None:
     rebuild(published.settings, as_of=published.as_of, run_id="before the close")
     close_month(published.settings, as_of=published.as_of, month="2026-06", by_hand=True)
     again = close_month(published.settings, as_of=published.as_of, month="2026-06", by_hand=True)
-    assert again == {"closed": 0, "entries": 0}
+    assert {name for name, count in again.items() if count} == set()
     with published.connect() as connection:
         posted = connection.execute(
             "select vendor_id, sum(amount) from ledger.entries"
@@ -135,7 +203,7 @@ def test_closing_posts_each_line_once_and_the_database_refuses_to_change_it(
         for statement in (
             "update ledger.entries set amount = 0",
             "delete from ledger.entries",
-            "truncate ledger.entries",
+            "truncate ledger.entries cascade",
         ):
             with published.connect(role) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(statement)
@@ -177,7 +245,7 @@ def test_a_closed_month_does_not_change(published: PublishedWarehouse) -> None:
             "select distinct verdict, reason from mart.publication_log"
             " where run_id = 'late change' and month_date = '2026-06-01' and vendor_id = 'helios'"
         ).fetchall()
-    assert verdicts == [("closed", "closed; the candidate differs and awaits restatement")]
+    assert verdicts == [("closed", "closed; the candidate differs: late data are posted at the next closing")]
     assert published.mart_hash() == before
 
 

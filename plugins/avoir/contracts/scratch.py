@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import psycopg
@@ -27,6 +28,7 @@ PRICED = "+fct_penalty_lines"
 """What a scratch build selects: the penalty lines and all that they are made of."""
 
 _ANY_PREFIX = "scratch_"
+_WITHOUT_VERSION = ("vendors", "calendars", "calendar_days")
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,123 @@ def scratch_warehouse(
             connection.rollback()
             _drop(connection, prefix)
             connection.commit()
+
+
+def believe_again(
+    scratch: Scratch, *, contract_version_ids: Sequence[str], as_of: datetime, raw_batches: str
+) -> None:
+    """Fill a scratch warehouse with what the real one knew at a build: raw rows of its batches, its terms.
+
+    Args:
+        scratch: a scratch warehouse with raw schemas of its own.
+        contract_version_ids: the versions that were in force.
+        as_of: the instant of that build; beliefs of indices and exclusions are those held at it.
+        raw_batches: ids of the batches that had landed, as the text of a Postgres ``int8multirange``.
+    """
+    connection = scratch.connection
+    for system in SYSTEMS:
+        for table in system.tables:
+            _replace_by_view(
+                connection, scratch.prefix, f"{system.schema}.{table.name}", "_batch_id", raw_batches
+            )
+    _replace_by_view(connection, scratch.prefix, "loads.batches", "batch_id", raw_batches)
+    versions = list(contract_version_ids)
+    for name in _WITHOUT_VERSION:
+        _fill(connection, scratch.prefix, name, sql.SQL(""))
+    _fill(
+        connection,
+        scratch.prefix,
+        "contract_versions",
+        sql.SQL(
+            """
+            where contract_version_id = any({versions}) and recorded_at = (
+                select max(o.recorded_at) from reference.contract_versions o
+                where o.contract_version_id = t.contract_version_id and o.recorded_at <= {as_of}
+            )
+            """
+        ).format(versions=sql.Literal(versions), as_of=sql.Literal(as_of)),
+        unsuperseded=True,
+    )
+    in_force = sql.SQL("where contract_version_id = any({})").format(sql.Literal(versions))
+    known = sql.SQL("where recorded_at <= {0} and (superseded_at is null or superseded_at > {0})").format(
+        sql.Literal(as_of)
+    )
+    for name in _tables_of_reference(connection):
+        columns = _columns_of(connection, "reference", name)
+        if name in {*_WITHOUT_VERSION, "contract_versions", "proofs", "proof_failures"}:
+            continue
+        if "superseded_at" in columns:
+            _fill(connection, scratch.prefix, name, known, unsuperseded=True)
+        elif "contract_version_id" in columns:
+            _fill(connection, scratch.prefix, name, in_force)
+        else:
+            _fill(connection, scratch.prefix, name, sql.SQL(""))
+    connection.commit()
+
+
+def _tables_of_reference(connection: psycopg.Connection) -> list[str]:
+    """Tables of the contracts, a table that another one refers to before it."""
+    rows = connection.execute(
+        """
+        with recursive ranked as (
+            select oid, 0 as depth from pg_class
+            where relnamespace = 'reference'::regnamespace and relkind = 'r'
+            union
+            select c.conrelid, r.depth + 1 from ranked r
+            join pg_constraint c on c.contype = 'f' and c.confrelid = r.oid and c.conrelid <> c.confrelid
+        )
+
+        select relname::text from ranked join pg_class using (oid)
+        where relnamespace = 'reference'::regnamespace
+        group by relname order by max(depth), relname
+        """
+    ).fetchall()
+    return [name for (name,) in rows]
+
+
+def _columns_of(connection: psycopg.Connection, schema: str, table: str) -> list[str]:
+    rows = connection.execute(
+        "select column_name::text from information_schema.columns where table_schema = %s and table_name = %s"
+        " and is_generated = 'NEVER' and is_identity = 'NO' order by ordinal_position",
+        (schema, table),
+    ).fetchall()
+    return [name for (name,) in rows]
+
+
+def _fill(
+    connection: psycopg.Connection,
+    prefix: str,
+    table: str,
+    where: sql.Composable,
+    *,
+    unsuperseded: bool = False,
+) -> None:
+    columns = _columns_of(connection, "reference", table)
+    if unsuperseded:
+        columns.remove("superseded_at")
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    connection.execute(
+        sql.SQL("insert into {target} ({names}) select {names} from {source} t {where}").format(
+            target=sql.Identifier(f"{prefix}reference", table),
+            source=sql.Identifier("reference", table),
+            names=names,
+            where=where,
+        )
+    )
+    connection.execute(sql.SQL("analyze {}").format(sql.Identifier(f"{prefix}reference", table)))
+
+
+def _replace_by_view(
+    connection: psycopg.Connection, prefix: str, table: str, key: str, raw_batches: str
+) -> None:
+    schema, name = table.split(".")
+    view = sql.Identifier(prefix + schema, name)
+    connection.execute(sql.SQL("drop table {}").format(view))
+    connection.execute(
+        sql.SQL("create view {} as select * from {} where {} <@ {}::int8multirange").format(
+            view, sql.Identifier(schema, name), sql.Identifier(key), sql.Literal(raw_batches)
+        )
+    )
 
 
 def _create_raw(connection: psycopg.Connection, prefix: str) -> None:

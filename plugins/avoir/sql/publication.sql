@@ -43,8 +43,28 @@ create table if not exists checks.builds (
     inputs_sha256 text not null,
     recorded_at timestamptz not null default now()
 );
+alter table checks.builds
+add column if not exists raw_batches int8multirange,
+add column if not exists contract_version_ids text[],
+add column if not exists calendars_sha256 text,
+add column if not exists code_sha256 text;
 comment on table checks.builds is
-'One row per build that was published, with the hash of everything its numbers depend on.';
+'One row per build that was published, with the hash of everything its numbers depend on, and the parts of it: batches of raw rows, contract versions, calendars, code.';
+
+create table if not exists checks.releases (
+    release_no bigint generated always as identity primary key,
+    vendor_id text not null,
+    month_date date not null,
+    currency text not null,
+    version_id text not null,
+    held_for text not null,
+    because text not null,
+    released_by text not null,
+    released_as_of timestamptz not null,
+    recorded_at timestamptz not null default now()
+);
+comment on table checks.releases is
+'One row per held month that a person let through, in the version that was held: who, when, why, and what it was held for.';
 
 create table if not exists checks.increments (
     increment_no bigint generated always as identity primary key,
