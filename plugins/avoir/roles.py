@@ -93,7 +93,7 @@ def sync_roles(warehouse: Warehouse, settings: Settings, *, only: str | None = N
             if vendor not in named:
                 _set_login(connection, known[vendor], allowed=False)
         may_log_in = _signing_in(connection, [known[vendor] for vendor in chosen])
-    warehouse.passwords.update(passwords)
+    warehouse.passwords.update((known[vendor], passwords[known[vendor]]) for vendor in chosen)
     return [
         VendorRole(vendor, known[vendor], known[vendor] in may_log_in, vendor in new, vendor in named)
         for vendor in chosen
@@ -114,9 +114,7 @@ def allow_login(warehouse: Warehouse, vendor_id: str, *, allowed: bool) -> Vendo
             raise RolesError(f"the vendor {vendor_id!r} has no role yet; run `avoir roles sync` first.")
         _set_login(connection, row[0], allowed=allowed)
         if not allowed:
-            connection.execute(
-                "select pg_terminate_backend(pid) from pg_stat_activity where usename = %s", (row[0],)
-            )
+            _end_sessions(connection, row[0])
         has_contract = vendor_id in _vendors_loaded(connection)
     return VendorRole(vendor_id, row[0], allowed, False, has_contract)
 
@@ -162,8 +160,9 @@ def _hold(connection: psycopg.Connection, warehouse: Warehouse, role: str, passw
     found = connection.execute("select 1 from pg_roles where rolname = %s", (role,)).fetchone()
     if found is None:
         connection.execute(sql.SQL("create role {} nologin").format(name))
-    connection.execute(sql.SQL("alter role {} inherit password {}").format(name, sql.Literal(password)))
+    # First: who is no superuser may not so much as give a password to a role that has become one.
     withdraw_attributes(connection, role)
+    connection.execute(sql.SQL("alter role {} inherit password {}").format(name, sql.Literal(password)))
     limit(connection, role, VENDOR_LIMITS)
     # The views by their bare names, and no schema in which anything could be made.
     connection.execute(sql.SQL("alter role {} set search_path = vendor_portal").format(name))
@@ -188,6 +187,17 @@ def _other_memberships(connection: psycopg.Connection, role: str) -> list[tuple[
 def _set_login(connection: psycopg.Connection, role: str, *, allowed: bool) -> None:
     verb = sql.SQL("login" if allowed else "nologin")
     connection.execute(sql.SQL("alter role {} {}").format(sql.Identifier(role), verb))
+
+
+def _end_sessions(connection: psycopg.Connection, role: str) -> None:
+    """End a role's sessions. Who is no superuser takes the role's privileges for it, and gives them back."""
+    name = sql.Identifier(role)
+    is_superuser = connection.execute("select rolsuper from pg_roles where rolname = current_user").fetchone()
+    if is_superuser != (True,):
+        connection.execute(sql.SQL("grant {} to current_user").format(name))
+    connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = %s", (role,))
+    if is_superuser != (True,):
+        connection.execute(sql.SQL("revoke {} from current_user").format(name))
 
 
 def _signing_in(connection: psycopg.Connection, roles: Iterable[str]) -> set[str]:

@@ -232,12 +232,13 @@ def create_role(connection: psycopg.Connection, role: str, password: str | None)
     """
     name = sql.Identifier(role)
     found = connection.execute("select 1 from pg_roles where rolname = %s", (role,)).fetchone()
-    verb = sql.SQL("alter role" if found else "create role")
-    if password is None:
-        connection.execute(sql.SQL("{} {} nologin").format(verb, name))
-    else:
-        connection.execute(sql.SQL("{} {} login password {}").format(verb, name, sql.Literal(password)))
+    if found is None:
+        connection.execute(sql.SQL("create role {}").format(name))
     withdraw_attributes(connection, role)
+    if password is None:
+        connection.execute(sql.SQL("alter role {} nologin").format(name))
+    else:
+        connection.execute(sql.SQL("alter role {} login password {}").format(name, sql.Literal(password)))
 
 
 def withdraw_attributes(connection: psycopg.Connection, role: str) -> None:
