@@ -294,7 +294,10 @@ def status(profile: Profile = None, as_json: Json = False) -> None:
 def sql(
     query: str,
     role: Annotated[
-        str, typer.Option(help="bi_reader, finance_reader, auditor, avoir_transformer or avoir_loader.")
+        str,
+        typer.Option(
+            help="bi_reader, finance_reader, auditor, avoir_transformer, avoir_loader or vendor_<id>."
+        ),
     ] = "auditor",
     as_json: Json = False,
     profile: Profile = None,
@@ -306,7 +309,7 @@ def sql(
     here = _here(profile)
     with database(here) as warehouse:
         if role not in warehouse.passwords:
-            known = "bi_reader, finance_reader, auditor, avoir_transformer, avoir_loader"
+            known = "bi_reader, finance_reader, auditor, avoir_transformer, avoir_loader or a vendor's"
             raise RuntimeError(f"there is no role {role!r}; use {known}.")
         with warehouse.connect(role) as connection:
             connection.read_only = True

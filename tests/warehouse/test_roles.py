@@ -742,6 +742,38 @@ def test_it_holds_after_the_bootstrap_is_run_again(opened: PublishedWarehouse) -
     test_the_catalog_agrees_with_the_matrix(opened)
 
 
+def test_a_warehouse_of_an_earlier_release_is_held_like_a_new_one(opened: PublishedWarehouse) -> None:
+    with opened.connect("admin") as connection:
+        connection.execute("drop schema vendor_portal cascade")
+        connection.execute("drop schema access cascade")
+        for schema in ("mart", "checks"):
+            connection.execute(f"alter schema {schema} owner to avoir_transformer")
+        for table in ("mart.publication_log", "checks.verdicts", "checks.builds", "checks.increments"):
+            connection.execute(f"alter table {table} owner to avoir_transformer")
+        for (table,) in connection.execute(
+            "select oid::regclass::text from pg_class where relrowsecurity and relkind = 'r'"
+        ).fetchall():
+            connection.execute(f"alter table {table} disable row level security, no force row level security")
+            for (policy,) in connection.execute(
+                "select polname::text from pg_policy where polrelid = %s::regclass", (table,)
+            ).fetchall():
+                connection.execute(f"drop policy {policy} on {table}")
+        connection.execute(f"grant create on database {opened.here.warehouse.database} to avoir_loader")
+        connection.execute("grant execute on function pg_advisory_lock(bigint) to public")
+    bootstrap(opened.here.warehouse, own_server=True)
+    adopted = sync_roles(opened.here.warehouse, opened.settings)
+    assert {(one.role_name, one.is_new) for one in adopted} == {
+        ("vendor_helios", True),
+        ("vendor_borealis", True),
+    }
+    assert assert_sees_itself_only(opened, "helios")
+    test_others_keep_seeing_all(opened)
+    test_the_matrix_names_every_object_and_nothing_else(opened)
+    test_the_catalog_agrees_with_the_matrix(opened)
+    opened.publish_again("after the upgrade")
+    assert assert_sees_itself_only(opened, "borealis")
+
+
 def test_it_holds_for_a_column_and_a_table_that_a_release_adds(opened: PublishedWarehouse) -> None:
     with opened.connect("avoir_transformer") as connection:
         connection.execute("alter table candidate.mart_vendor_month add column added_text text")
