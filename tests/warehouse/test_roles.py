@@ -442,6 +442,24 @@ def test_others_keep_seeing_all(opened: PublishedWarehouse) -> None:
                 assert seen[:1] == posted, role
 
 
+def test_the_reasons_of_a_blocked_run_are_not_shown_to_a_vendor(opened: PublishedWarehouse) -> None:
+    with opened.connect("admin") as connection, connection.transaction(force_rollback=True):
+        connection.execute(
+            """
+            insert into mart.publication_log (run_id, as_of, vendor_id, month_date, currency, verdict, reason)
+            values ('planted', %s, 'helios', '2026-05-01', 'EUR', 'blocked', 'borealis_invoices do not add up')
+            """,
+            (opened.as_of,),
+        )
+        # On 14 the view reads as its owner, and has only its own condition.
+        connection.execute("alter view vendor_portal.publications set (security_invoker = false)")
+        connection.execute("set local role vendor_helios")
+        for name in ("mart.publication_log", "vendor_portal.publications"):
+            rows = connection.execute(f"select verdict, reason from {name}").fetchall()
+            assert rows, name
+            assert not [row for row in rows if row[0] == "blocked" or "borealis" in row[1]], name
+
+
 def test_a_vendor_sees_what_corrects_what_by_its_own_numbers(opened: PublishedWarehouse) -> None:
     with opened.connect("admin") as connection, connection.transaction(force_rollback=True):
         connection.execute(
@@ -641,6 +659,14 @@ def test_no_other_database_of_the_server_lets_a_role_in(opened: PublishedWarehou
             psycopg.connect(warehouse.url(role, database=database))
     with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
         psycopg.connect(warehouse.url("avoir_airflow"))
+
+
+def test_airflow_may_do_everything_in_its_own_database(opened: PublishedWarehouse) -> None:
+    warehouse = opened.here.warehouse
+    with psycopg.connect(warehouse.url("avoir_airflow", database=warehouse.airflow_database)) as connection:
+        connection.execute("create table public.tried (x int)")
+        connection.execute("create temporary table tried_too (x int)")
+        connection.rollback()
 
 
 def test_the_vendor_is_looked_up_once_and_its_rows_by_an_index(opened: PublishedWarehouse) -> None:
