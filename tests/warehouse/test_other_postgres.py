@@ -121,6 +121,9 @@ def test_an_administrator_who_is_no_superuser_makes_the_same_roles(
             connection.execute("create table mart.dim_vendors as table candidate.mart_vendor_month")
             assert guard_published(connection, "mart.dim_vendors")
             assert not guard_published(connection, "mart.dim_vendors")
+        with warehouse.connect("admin") as connection:
+            seen = connection.execute("select vendor_id from mart.dim_vendors order by 1").fetchall()
+            assert seen == [("borealis",), ("helios",)], "or a dump would be without them"
         allow_login(warehouse, "helios", allowed=True)
         with warehouse.connect("vendor_helios") as connection:
             seen = connection.execute("select vendor_id from mart.dim_vendors").fetchall()

@@ -447,7 +447,7 @@ def test_the_reasons_of_a_blocked_run_are_not_shown_to_a_vendor(opened: Publishe
         connection.execute(
             """
             insert into mart.publication_log (run_id, as_of, vendor_id, month_date, currency, verdict, reason)
-            values ('planted', %s, 'helios', '2026-05-01', 'EUR', 'blocked', 'borealis_invoices do not add up')
+            values ('planted', %s, 'helios', '2026-05-01', 'EUR', 'blocked', 'borealis: totals differ')
             """,
             (opened.as_of,),
         )
