@@ -18,6 +18,8 @@ from typing import LiteralString
 import psycopg
 from psycopg import sql
 
+from avoir.describing import copy_comments
+
 VENDORS = "avoir_vendors"
 """The role that every vendor's role is a member of; privileges and policies name it alone."""
 
@@ -200,6 +202,8 @@ def make_portal(connection: psycopg.Connection, *, anew: bool) -> None:
         if connection.info.server_version >= _INVOKER_VIEWS:
             connection.execute(sql.SQL("alter view {} set (security_invoker = true)").format(name))
         connection.execute(sql.SQL("grant select on {} to {}, auditor").format(name, sql.Identifier(VENDORS)))
+        for table in needed:
+            copy_comments(connection, table, f"vendor_portal.{view}")
 
 
 def _vendor_index(connection: psycopg.Connection, name: str) -> list[str] | None:

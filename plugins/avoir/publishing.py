@@ -19,6 +19,7 @@ from datetime import date, datetime
 import psycopg
 from psycopg import sql
 
+from avoir.describing import copy_comments
 from avoir.guarding import guard_published, make_portal
 from avoir.inputs import inputs_sha256
 from avoir.services import surroundings_of
@@ -351,6 +352,7 @@ def _ensure_table(connection: psycopg.Connection, table: Published) -> bool:
             sql.SQL("alter table {} add column {} {}").format(target, sql.Identifier(column), sql.SQL(kind))
         )
     guard_published(connection, name)
+    copy_comments(connection, table.candidate, name)
     return is_new or bool(missing)
 
 

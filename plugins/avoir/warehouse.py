@@ -166,7 +166,7 @@ def bootstrap(warehouse: Warehouse, *, own_server: bool = False) -> None:
             create(connection)
             connection.execute("reset role")
         _take_over_appended(connection)
-        for script in ("publication.sql", "ledger.sql", "access.sql"):
+        for script in ("publication.sql", "ledger.sql", "access.sql", "comments.sql"):
             text = resources.files("avoir").joinpath("sql", script).read_text()
             connection.execute(text)
         _grant(connection)

@@ -576,6 +576,33 @@ def failure_of(connection: psycopg.Connection, *statements: str) -> psycopg.Erro
     return None
 
 
+def test_every_column_that_readers_see_says_what_it_means(opened: PublishedWarehouse) -> None:
+    with opened.connect("auditor") as connection:
+        rows = connection.execute(
+            """
+            select c.oid::regclass::text, coalesce(a.attname::text, ''), case
+                when a.attname is null then obj_description(c.oid, 'pg_class')
+                else col_description(c.oid, a.attnum)
+            end
+            from pg_class c
+            cross join lateral (
+                select attname, attnum from pg_attribute
+                where attrelid = c.oid and attnum > 0 and not attisdropped
+                union all select null, 0
+            ) a
+            where relnamespace in ('mart'::regnamespace, 'finance'::regnamespace) and relkind in ('r', 'v')
+            """
+        ).fetchall()
+        portal = connection.execute(
+            "select col_description(attrelid, attnum) from pg_attribute"
+            " where attrelid = 'vendor_portal.months'::regclass and attname = 'coverage_pct'"
+        ).fetchone()
+    told = {(table, column): text for table, column, text in rows}
+    assert len({table for table, _ in told}) == 8
+    assert sorted(f"{table} {column}" for (table, column), text in told.items() if not text) == []
+    assert portal == (told["mart.mart_vendor_month", "coverage_pct"],)
+
+
 def test_a_role_of_no_vendor_sees_no_row(opened: PublishedWarehouse) -> None:
     with opened.connect("vendor_helios") as connection:
         connection.execute("set role avoir_vendors")
