@@ -23,7 +23,14 @@ from rich.table import Table
 
 from avoir.failures import told_failures
 from avoir.real_data import REAL_DATA, missing_sets
-from avoir.services import Surroundings, database, read_state, stop_request, surroundings_of
+from avoir.services import (
+    Surroundings,
+    database,
+    make_warehouse,
+    read_state,
+    stop_request,
+    surroundings_of,
+)
 from avoir.settings import Settings, SettingsError
 from avoir.warehouse import Warehouse
 
@@ -49,12 +56,14 @@ procedure_app = typer.Typer(
     no_args_is_help=True, help="From the notice to the application of what was posted."
 )
 ledger_app = typer.Typer(help="The append-only ledger.", no_args_is_help=True)
+roles_app = typer.Typer(help="Database roles of the vendors.", no_args_is_help=True)
 app.add_typer(mart_app, name="mart")
 app.add_typer(contracts_app, name="contracts")
 app.add_typer(demo_app, name="demo")
 app.add_typer(dbt_app, name="dbt")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(procedure_app, name="procedure")
+app.add_typer(roles_app, name="roles")
 
 Profile = Annotated[str | None, typer.Option(help="demo, real or your own; AVOIR_PROFILE, else demo.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -203,15 +212,13 @@ def destroy(
 
 @app.command()
 def bootstrap(profile: Profile = None) -> None:
-    """Make databases, roles, schemas and privileges on the warehouse's server. Idempotent.
+    """Make databases, roles (one per vendor), schemas and privileges on the warehouse's server. Idempotent.
 
     Example: AVOIR_DATABASE_URL=postgresql://admin@db:5432/avoir avoir bootstrap
     """
-    from avoir.warehouse import bootstrap as make  # noqa: PLC0415
-
     here = _here(profile)
-    with database(here) as warehouse:
-        make(warehouse)
+    with database(here):
+        make_warehouse(here)
     console.print(f"{here.warehouse.database} at {here.warehouse.host}:{here.warehouse.port} is ready")
 
 
@@ -292,7 +299,10 @@ def status(profile: Profile = None, as_json: Json = False) -> None:
 def sql(
     query: str,
     role: Annotated[
-        str, typer.Option(help="bi_reader, finance_reader, auditor, avoir_transformer or avoir_loader.")
+        str,
+        typer.Option(
+            help="bi_reader, finance_reader, auditor, avoir_transformer, avoir_loader or vendor_<id>."
+        ),
     ] = "auditor",
     as_json: Json = False,
     profile: Profile = None,
@@ -304,7 +314,7 @@ def sql(
     here = _here(profile)
     with database(here) as warehouse:
         if role not in warehouse.passwords:
-            known = "bi_reader, finance_reader, auditor, avoir_transformer, avoir_loader"
+            known = "bi_reader, finance_reader, auditor, avoir_transformer, avoir_loader or a vendor's"
             raise RuntimeError(f"there is no role {role!r}; use {known}.")
         with warehouse.connect(role) as connection:
             connection.read_only = True
@@ -578,6 +588,81 @@ for _state, _says in (
     ("applied", "Record that it was applied."),
 ):
     _step_command(_state, _says)
+
+
+@roles_app.command("sync")
+def roles_sync(
+    vendor: Annotated[str | None, typer.Option(help="This vendor alone.")] = None,
+    show_password: Annotated[
+        bool, typer.Option("--show-password", help="Print the passwords, not only where they are kept.")
+    ] = False,
+    as_json: Json = False,
+    profile: Profile = None,
+) -> None:
+    """Make the role of every vendor that a contract names; it may not sign in until that is granted.
+
+    A vendor that no contract names any more may not sign in from then on. Exit 1: no such vendor.
+
+    Examples:
+      avoir roles sync
+
+      avoir roles sync --vendor helios --show-password
+    """
+    from avoir.roles import sync_roles  # noqa: PLC0415
+
+    here = _here(profile)
+    with database(here) as warehouse:
+        roles = sync_roles(warehouse, here.settings, only=vendor)
+    rows: list[dict[str, Any]] = [
+        {
+            "vendor": one.vendor_id,
+            "role": one.role_name,
+            "signs in": "yes" if one.may_log_in else "no",
+            "note": "made" if one.is_new else "" if one.has_contract else "no contract names it any more",
+            **({"password": warehouse.passwords[one.role_name]} if show_password else {}),
+        }
+        for one in roles
+    ]
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    _print_rows(rows)
+    console.print(
+        f"Passwords are kept in {here.settings.profile_home}/credentials.json under the role's name",
+        soft_wrap=True,
+    )
+
+
+@roles_app.command("grant-login")
+def roles_grant_login(vendor: str, profile: Profile = None) -> None:
+    """Let the role of a vendor sign in. Exit 1: the vendor has no role.
+
+    Example: avoir roles grant-login helios
+    """
+    from avoir.roles import allow_login  # noqa: PLC0415
+
+    here = _here(profile)
+    with database(here) as warehouse:
+        role = allow_login(warehouse, vendor, allowed=True)
+    console.print(
+        f"{role.role_name} may sign in to {warehouse.database} at {warehouse.host}:{warehouse.port}; "
+        f"its password is kept in {here.settings.profile_home}/credentials.json",
+        soft_wrap=True,
+    )
+
+
+@roles_app.command("revoke-login")
+def roles_revoke_login(vendor: str, profile: Profile = None) -> None:
+    """Let the role of a vendor sign in no longer, and end its sessions. Exit 1: the vendor has no role.
+
+    Example: avoir roles revoke-login helios
+    """
+    from avoir.roles import allow_login  # noqa: PLC0415
+
+    here = _here(profile)
+    with database(here) as warehouse:
+        role = allow_login(warehouse, vendor, allowed=False)
+    console.print(f"{role.role_name} may not sign in")
 
 
 @contracts_app.command("check")

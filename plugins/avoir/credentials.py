@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 
 PASSWORDS = (
@@ -39,6 +40,16 @@ def load_credentials(profile_home: Path) -> dict[str, str]:
     if made:
         known |= made
         write_private(path, json.dumps(known, indent=2) + "\n")
+    return known
+
+
+def add_passwords(profile_home: Path, names: Iterable[str]) -> dict[str, str]:
+    """Make a password for each role that has none yet, and return every secret of the profile."""
+    known = load_credentials(profile_home)
+    made = {name: secrets.token_urlsafe(24) for name in names if name not in known}
+    if made:
+        known |= made
+        write_private(profile_home / "credentials.json", json.dumps(known, indent=2) + "\n")
     return known
 
 

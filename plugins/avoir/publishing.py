@@ -4,11 +4,16 @@ Readers see a month's last good version until the next one is whole. A month is 
 must not be seen yet (a source that has not landed the whole month, a penalty without its base), until a
 person releases what is held; everything is *blocked* when a border did not hold; a *closed* month never
 changes.
+
+The transaction that publishes takes row locks only, so it waits for no reader and no reader for it. What does
+lock readers out (a table or a column that a release adds) is done before, in a transaction of its own that
+gives up after a quarter of a second and tries again: see :func:`shape_mart`.
 """
 
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -16,6 +21,8 @@ import psycopg
 from psycopg import sql
 
 from avoir.contracts.proofs import code_sha256
+from avoir.describing import copy_comments
+from avoir.guarding import guard_published, make_portal
 from avoir.inputs import inputs_sha256
 from avoir.services import surroundings_of
 from avoir.settings import CHECKOUT, Settings
@@ -38,6 +45,19 @@ MONTHLY = (
 )
 
 
+SHAPE_LOCK_MILLISECONDS = 250
+"""How long a change of shape may wait for a lock: so long, at most, does it make new readers wait."""
+
+SHAPE_PATIENCE_SECONDS = 30.0
+"""How long a change of shape is tried again while readers hold a table."""
+
+_SHAPE_PAUSE_SECONDS = 0.75
+
+
+class MartHeldError(RuntimeError):
+    """A reader kept a published table from getting its new columns; the message says who, and the mend."""
+
+
 class PublicationBlockedError(RuntimeError):
     """A border did not hold, so nothing was published; the message names the checks that failed."""
 
@@ -46,6 +66,7 @@ def publish_candidates(settings: Settings, *, as_of: datetime, run_id: str) -> d
     """Publish every month whose candidate may be seen; returns how many months got which verdict.
 
     Raises:
+        MartHeldError: a reader kept a table from changing its shape; nothing was published.
         PublicationBlockedError: a check of this run failed at either border, or a border was not judged.
     """
     here = surroundings_of(settings)
@@ -63,23 +84,27 @@ def publish_candidates(settings: Settings, *, as_of: datetime, run_id: str) -> d
 def publish(
     connection: psycopg.Connection, *, as_of: datetime, run_id: str, built_from: str | None
 ) -> dict[str, int]:
-    """Judge and publish on an open connection; commits. Waits at most a minute for a lock.
+    """Judge and publish on an open connection without a transaction; commits.
+
+    Waits at most a minute for another publication, and for no reader.
 
     Args:
         connection: as ``avoir_transformer``.
         as_of: the instant of the build.
         run_id: the run whose checks judge it.
         built_from: hash of what it was built from; None when this build was published before.
+
+    Raises:
+        MartHeldError: a reader kept a table from changing its shape; nothing was published.
     """
     counts: dict[str, int] = {}
+    shape_mart(connection)
     with connection.transaction():
         connection.execute("set local lock_timeout = '60s'")
         connection.execute("select pg_advisory_xact_lock(hashtext('avoir.publish'))")
         failed = _failed_checks(connection, run_id)
         if failed and not _has_candidates(connection):
             return {"blocked": 1}
-        for table in (*MONTHLY, *(Published(name, f"candidate.{name}", "") for name in DIMENSIONS)):
-            _ensure_table(connection, table)
         if not failed:
             if built_from is not None:
                 record_build(connection, as_of=as_of, run_id=run_id, built_from=built_from)
@@ -294,6 +319,7 @@ def release_held(
             raise ValueError("nothing was ever built; run `avoir run` first.")
         run_id, built_as_of = row
         held = release(connection, key, because=because, released_by=released_by, as_of=as_of)
+        connection.commit()
         counts = publish(connection, as_of=built_as_of, run_id=run_id, built_from=None)
         if counts.get("blocked"):
             failed = "; ".join(_failed_checks(connection, run_id))
@@ -402,19 +428,75 @@ def version_of_month(connection: psycopg.Connection, schema: str, key: tuple[str
     return digest.hexdigest() if seen else None
 
 
-def _ensure_table(connection: psycopg.Connection, table: Published) -> None:
-    """Make the published table once, in the shape of its candidate; it is never dropped afterwards.
+def shape_mart(connection: psycopg.Connection, *, patience_seconds: float = SHAPE_PATIENCE_SECONDS) -> None:
+    """Give every published table the shape of its candidate, guard it, and make the vendors' views; commits.
 
-    A column that a later release adds is added; one that it drops stays and is null from then on.
+    Nothing is locked unless something has to change. A column can be added only while nobody reads the
+    table, and whoever comes later queues behind the change; so it waits for a quarter of a second, lets the
+    queue through, and tries again.
+
+    Raises:
+        MartHeldError: it could not be done in ``patience_seconds``.
     """
-    target = sql.Identifier("mart", table.name)
-    connection.execute(
-        # Columns only: a candidate's not-null constraints would outlive the columns of a later release.
-        sql.SQL("create table if not exists {} as table {} with no data").format(
-            target, sql.SQL(table.candidate)
-        )
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        try:
+            with connection.transaction():
+                connection.execute("set local lock_timeout = '60s'")
+                connection.execute("select pg_advisory_xact_lock(hashtext('avoir.publish'))")
+                connection.execute(
+                    "select set_config('lock_timeout', %s, true)", (f"{SHAPE_LOCK_MILLISECONDS}ms",)
+                )
+                if _has_candidates(connection):
+                    changed = False
+                    for table in (*MONTHLY, *(Published(n, f"candidate.{n}", "") for n in DIMENSIONS)):
+                        changed |= _ensure_table(connection, table)
+                    make_portal(connection, anew=changed)
+        except psycopg.errors.LockNotAvailable as error:
+            if time.monotonic() >= deadline:
+                raise MartHeldError(_told_holders(connection, patience_seconds)) from error
+            time.sleep(_SHAPE_PAUSE_SECONDS)
+        else:
+            return
+
+
+def _told_holders(connection: psycopg.Connection, patience_seconds: float) -> str:
+    with connection.transaction():
+        rows = connection.execute(
+            """
+            select distinct a.usename::text, a.pid, l.relation::regclass::text
+            from pg_locks l join pg_stat_activity a on a.pid = l.pid
+            join pg_class c on c.oid = l.relation
+            where l.database = (select oid from pg_database where datname = current_database())
+                and c.relnamespace in ('mart'::regnamespace, 'vendor_portal'::regnamespace) and l.granted
+                and l.pid <> pg_backend_pid()
+            order by 1, 2, 3
+            """
+        ).fetchall()
+    holders = ", ".join(f"{role} (process {pid}) reads {relation}" for role, pid, relation in rows)
+    return (
+        f"the mart could not get its new columns in {patience_seconds:.0f} s, and nothing was published: "
+        f"{holders or 'a session that has ended since held it'}. "
+        "Wait for those sessions or end them (pg_terminate_backend), then publish again."
     )
-    schema, name = table.candidate.split(".")
+
+
+def _ensure_table(connection: psycopg.Connection, table: Published) -> bool:
+    """Make the published table once, in the shape of its candidate, guarded; returns whether it changed.
+
+    It is never dropped afterwards. A column that a later release adds is added; one that it drops stays and
+    is null from then on.
+    """
+    name = f"mart.{table.name}"
+    target = sql.Identifier("mart", table.name)
+    found = connection.execute("select to_regclass(%s) is not null", (name,)).fetchone()
+    is_new = found != (True,)
+    if is_new:
+        # Columns only: a candidate's not-null constraints would outlive the columns of a later release.
+        connection.execute(
+            sql.SQL("create table {} as table {} with no data").format(target, sql.SQL(table.candidate))
+        )
+    schema, candidate = table.candidate.split(".")
     missing = connection.execute(
         """
         select c.column_name, format_type(a.atttypid, a.atttypmod)
@@ -427,12 +509,15 @@ def _ensure_table(connection: psycopg.Connection, table: Published) -> None:
         )
         order by c.ordinal_position
         """,
-        (schema, name, table.name),
+        (schema, candidate, table.name),
     ).fetchall()
     for column, kind in missing:
         connection.execute(
             sql.SQL("alter table {} add column {} {}").format(target, sql.Identifier(column), sql.SQL(kind))
         )
+    guard_published(connection, name)
+    copy_comments(connection, table.candidate, name)
+    return is_new or bool(missing)
 
 
 def _columns(connection: psycopg.Connection, candidate: str) -> sql.Composed:

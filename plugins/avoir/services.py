@@ -29,6 +29,7 @@ from dotenv import dotenv_values
 
 from avoir.credentials import load_credentials, write_private
 from avoir.postgres import EmbeddedPostgres, embedded, free_port, locked, spawn
+from avoir.roles import VendorRole, sync_roles
 from avoir.settings import Settings
 from avoir.warehouse import Warehouse, bootstrap, warehouse_of
 
@@ -281,11 +282,19 @@ def database(surroundings: Surroundings) -> Iterator[Warehouse]:
         if free and surroundings.postgres is not None:
             with surroundings.postgres.running(surroundings.logs / "postgres.log"):
                 if not (surroundings.run_directory / "bootstrapped").exists():
-                    bootstrap(surroundings.warehouse)
-                    (surroundings.run_directory / "bootstrapped").touch()
+                    make_warehouse(surroundings)
                 yield surroundings.warehouse
             return
     yield surroundings.warehouse
+
+
+def make_warehouse(surroundings: Surroundings) -> list[VendorRole]:
+    """Bootstrap the warehouse, and make the roles of vendors that a contract names; returns these."""
+    bootstrap(surroundings.warehouse, own_server=surroundings.postgres is not None)
+    roles = sync_roles(surroundings.warehouse, surroundings.settings)
+    surroundings.run_directory.mkdir(parents=True, exist_ok=True)
+    (surroundings.run_directory / "bootstrapped").touch()
+    return roles
 
 
 class Supervisor:
@@ -359,8 +368,7 @@ class Supervisor:
             self._start("postgres")
             self._await("postgres", here.postgres.is_ready, 90)
         self._report("preparing databases, schemas and roles")
-        bootstrap(here.warehouse)
-        (here.run_directory / "bootstrapped").touch()
+        make_warehouse(here)
         if here.settings.profile == "demo":
             self._start("vendors")
         self._report("preparing Airflow's metadata")

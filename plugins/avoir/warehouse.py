@@ -2,13 +2,16 @@
 
 The bootstrap is idempotent and needs an administrator; everything after it runs with the least role:
 
-==================  =====================================================================
-``avoir_loader``    owns ``raw_*`` and ``loads``: lands what vendors' systems say
-``avoir_transformer``  reads raw, owns everything computed from it, publishes the mart
-``bi_reader``       reads ``mart``
-``finance_reader``  reads ``finance``
-``auditor``         reads everything, writes nothing
-==================  =====================================================================
+=====================  ==================================================================================
+``avoir_loader``       owns ``raw_*`` and ``loads``: lands what vendors' systems say
+``avoir_transformer``  reads raw, owns everything computed from it, publishes the mart, appends to the ledger
+``bi_reader``          reads ``mart``
+``finance_reader``     reads ``finance``
+``auditor``            reads everything, writes nothing
+``avoir_vendors``      signs in nowhere; what every vendor's role may (:mod:`avoir.roles`): its own rows
+=====================  ==================================================================================
+
+``docs/roles.md`` says what each may do with every object; a test holds the two together.
 """
 
 from __future__ import annotations
@@ -23,8 +26,10 @@ from psycopg import sql
 
 from avoir.contracts.loading import create_reference
 from avoir.credentials import load_credentials
+from avoir.guarding import VENDORS, guard_appended, guard_published, make_portal
 from avoir.loading import create_raw
 from avoir.settings import Settings
+from avoir.sources.register import SYSTEMS
 
 ROLES = ("avoir_loader", "avoir_transformer", "bi_reader", "finance_reader", "auditor")
 COMPUTED_SCHEMAS = (
@@ -35,10 +40,40 @@ COMPUTED_SCHEMAS = (
     "builds",
     "penalties",
     "candidate",
-    "mart",
-    "checks",
 )
+RAW_SCHEMAS = ("loads", *(system.schema for system in SYSTEMS))
+ADMINISTERED_SCHEMAS = ("mart", "checks", "ledger", "finance", "access", "vendor_portal")
+"""Schemas of the administrator: a role that fills them can neither drop them nor what it only appends to."""
+
 OLDEST_SERVER = 140000
+ATTRIBUTES = {
+    "rolsuper": "nosuperuser",
+    "rolcreatedb": "nocreatedb",
+    "rolcreaterole": "nocreaterole",
+    "rolreplication": "noreplication",
+    "rolbypassrls": "nobypassrls",
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a reader's sessions are held to; times as Postgres writes them.
+
+    The number of connections binds. A session may change the rest, which is against accidents: a query that
+    was left running, a transaction that was left open and keeps a release from adding a column.
+    """
+
+    connections: int
+    statement_timeout: str
+    idle_in_transaction_session_timeout: str
+
+
+READERS = {
+    "bi_reader": Limits(40, "5min", "5min"),
+    "finance_reader": Limits(10, "1min", "1min"),
+    "auditor": Limits(20, "30min", "5min"),
+}
+VENDOR_LIMITS = Limits(5, "30s", "1min")
 
 
 class WarehouseError(RuntimeError):
@@ -108,13 +143,17 @@ def warehouse_of(settings: Settings, *, port: int) -> Warehouse:
     return Warehouse(admin_url=admin_url, passwords=passwords)
 
 
-def bootstrap(warehouse: Warehouse) -> None:
+def bootstrap(warehouse: Warehouse, *, own_server: bool = False) -> None:
     """Make databases, roles, schemas, privileges and the tables that dbt does not own. Idempotent.
+
+    Args:
+        own_server: nobody else uses the server, so its ``postgres`` and ``template1`` are closed to all roles
+            but the administrator; else they stay as they are.
 
     Raises:
         WarehouseError: the server is older than PostgreSQL 14.
     """
-    _create_databases(warehouse)
+    _create_databases(warehouse, own_server=own_server)
     with psycopg.connect(warehouse.admin_url) as connection:
         if connection.info.server_version < OLDEST_SERVER:
             version = connection.info.server_version // 10000
@@ -126,13 +165,18 @@ def bootstrap(warehouse: Warehouse) -> None:
             connection.execute(sql.SQL("set local role {}").format(sql.Identifier(role)))
             create(connection)
             connection.execute("reset role")
-        for script in ("publication.sql", "ledger.sql"):
+        _take_over_appended(connection)
+        for script in ("publication.sql", "ledger.sql", "access.sql", "comments.sql"):
             text = resources.files("avoir").joinpath("sql", script).read_text()
             connection.execute(text)
         _grant(connection)
+        guard_appended(connection)
+        connection.execute("set local role avoir_transformer")
+        _guard_what_is_published(connection)
+        connection.execute("reset role")
 
 
-def _create_databases(warehouse: Warehouse) -> None:
+def _create_databases(warehouse: Warehouse, *, own_server: bool) -> None:
     maintenance = warehouse.url("admin", database="postgres")
     with psycopg.connect(maintenance, autocommit=True) as connection:
         for name in (warehouse.database, warehouse.airflow_database):
@@ -143,13 +187,16 @@ def _create_databases(warehouse: Warehouse) -> None:
                         sql.Identifier(name)
                     )
                 )
-        _create_role(connection, "avoir_airflow", warehouse.passwords["avoir_airflow"])
-        connection.execute(
-            sql.SQL("grant all on database {} to avoir_airflow").format(
-                sql.Identifier(warehouse.airflow_database)
+        create_role(connection, "avoir_airflow", warehouse.passwords["avoir_airflow"])
+        airflow = sql.Identifier(warehouse.airflow_database)
+        connection.execute(sql.SQL("revoke all on database {} from public").format(airflow))
+        connection.execute(sql.SQL("grant all on database {} to avoir_airflow").format(airflow))
+        for database in ("postgres", "template1") if own_server else ():
+            connection.execute(
+                sql.SQL("revoke all on database {} from public").format(sql.Identifier(database))
             )
-        )
     with psycopg.connect(warehouse.url("admin", database=warehouse.airflow_database)) as connection:
+        connection.execute("revoke all on schema public from public")
         connection.execute("grant all on schema public to avoir_airflow")
 
 
@@ -157,42 +204,133 @@ def _create_roles(connection: psycopg.Connection, warehouse: Warehouse) -> None:
     database = sql.Identifier(warehouse.database)
     connection.execute(sql.SQL("revoke all on database {} from public").format(database))
     connection.execute("revoke all on schema public from public")
+    create_role(connection, VENDORS, None)
     for role in ROLES:
-        _create_role(connection, role, warehouse.passwords[role])
+        create_role(connection, role, warehouse.passwords[role])
         connection.execute(
             sql.SQL("grant connect on database {} to {}").format(database, sql.Identifier(role))
         )
+        connection.execute(sql.SQL("alter role {} set timezone = 'UTC'").format(sql.Identifier(role)))
+    connection.execute(sql.SQL("grant temporary on database {} to avoir_loader").format(database))
+    # Contracts are proved, and drafts replayed, in scratch schemas that the transformer makes and drops.
+    connection.execute(
+        sql.SQL("grant create, temporary on database {} to avoir_transformer").format(database)
+    )
+    connection.execute(sql.SQL("revoke create on database {} from avoir_loader").format(database))
     for role in ("avoir_loader", "avoir_transformer"):
-        connection.execute(
-            sql.SQL("grant create, temporary on database {} to {}").format(database, sql.Identifier(role))
-        )
         # The administrator of a managed server is no superuser and must be a member to act for a role.
         connection.execute(sql.SQL("grant {} to current_user").format(sql.Identifier(role)))
-    for role in ROLES:
-        connection.execute(sql.SQL("alter role {} set timezone = 'UTC'").format(sql.Identifier(role)))
-    for role in ("bi_reader", "finance_reader", "auditor"):
-        connection.execute(
-            sql.SQL("alter role {} set default_transaction_read_only = on").format(sql.Identifier(role))
-        )
+    for role, limits in READERS.items():
+        limit(connection, role, limits)
 
 
-def _create_role(connection: psycopg.Connection, role: str, password: str) -> None:
+def create_role(connection: psycopg.Connection, role: str, password: str | None) -> None:
+    """Make a role, or give it its password; one without a password cannot sign in. It may administer nothing.
+
+    Raises:
+        WarehouseError: the role is there with an attribute that only a superuser could take from it.
+    """
+    name = sql.Identifier(role)
     found = connection.execute("select 1 from pg_roles where rolname = %s", (role,)).fetchone()
-    verb = sql.SQL("alter role" if found else "create role")
+    if found is None:
+        connection.execute(sql.SQL("create role {}").format(name))
+    withdraw_attributes(connection, role)
+    if password is None:
+        connection.execute(sql.SQL("alter role {} nologin").format(name))
+    else:
+        connection.execute(sql.SQL("alter role {} login password {}").format(name, sql.Literal(password)))
+
+
+def withdraw_attributes(connection: psycopg.Connection, role: str) -> None:
+    """Take from a role what lets it administer, or pass by row-level security.
+
+    Raises:
+        WarehouseError: only a superuser could do it.
+    """
+    columns = sql.SQL(", ").join(map(sql.Identifier, ATTRIBUTES))
+    row = connection.execute(
+        sql.SQL("select {} from pg_roles where rolname = %s").format(columns), (role,)
+    ).fetchone()
+    excess = [wanted for wanted, has in zip(ATTRIBUTES.values(), row or (), strict=False) if has]
+    if not excess:
+        return
+    try:
+        with connection.transaction():
+            connection.execute(
+                sql.SQL("alter role {} {}").format(
+                    sql.Identifier(role), sql.SQL(" ").join(map(sql.SQL, excess))
+                )
+            )
+    except psycopg.errors.InsufficientPrivilege as error:
+        statement = f"alter role {role} {' '.join(excess)}"
+        raise WarehouseError(f"the role {role} may too much; as a superuser: {statement}") from error
+
+
+def limit(connection: psycopg.Connection, role: str, limits: Limits) -> None:
+    """Hold a reader to reading, to whole snapshots and to its limits, from its next session on."""
+    name = sql.Identifier(role)
     connection.execute(
-        sql.SQL("{} {} login password {}").format(verb, sql.Identifier(role), sql.Literal(password))
+        sql.SQL("alter role {} connection limit {}").format(name, sql.Literal(limits.connections))
     )
+    settings = {
+        "timezone": "UTC",
+        "default_transaction_read_only": "on",
+        # A publication between two statements of one transaction would show half of it.
+        "default_transaction_isolation": "repeatable read",
+        "statement_timeout": limits.statement_timeout,
+        "idle_in_transaction_session_timeout": limits.idle_in_transaction_session_timeout,
+    }
+    for setting, value in settings.items():
+        connection.execute(
+            sql.SQL("alter role {} set {} = {}").format(name, sql.Identifier(setting), sql.Literal(value))
+        )
 
 
 def _create_schemas(connection: psycopg.Connection) -> None:
-    for schema in COMPUTED_SCHEMAS:
+    owners = dict.fromkeys(COMPUTED_SCHEMAS, "avoir_transformer")
+    owners |= dict.fromkeys(RAW_SCHEMAS, "avoir_loader")
+    for schema, owner in owners.items():
         connection.execute(
-            sql.SQL("create schema if not exists {} authorization avoir_transformer").format(
-                sql.Identifier(schema)
+            sql.SQL("create schema if not exists {} authorization {}").format(
+                sql.Identifier(schema), sql.Identifier(owner)
             )
         )
-    connection.execute("create schema if not exists ledger")
-    connection.execute("create schema if not exists finance")
+    for schema in ADMINISTERED_SCHEMAS:
+        name = sql.Identifier(schema)
+        connection.execute(sql.SQL("create schema if not exists {}").format(name))
+        connection.execute(sql.SQL("alter schema {} owner to current_user").format(name))
+
+
+def _take_over_appended(connection: psycopg.Connection) -> None:
+    """Give the administrator what earlier releases let the transformer own: the gate's own records."""
+    tables = connection.execute(
+        """
+        select n.nspname::text, c.relname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where c.relkind = 'r' and c.relowner <> current_user::regrole
+            and (n.nspname = 'checks' or (n.nspname = 'mart' and c.relname = 'publication_log'))
+        """
+    ).fetchall()
+    for table in tables:
+        name = sql.Identifier(*table)
+        connection.execute(sql.SQL("alter table {} owner to current_user").format(name))
+
+
+def _guard_what_is_published(connection: psycopg.Connection) -> None:
+    tables = connection.execute(
+        """
+        select c.oid::regclass::text from pg_class c
+        where c.relnamespace = 'mart'::regnamespace and c.relkind = 'r' and c.relowner = current_user::regrole
+        order by 1
+        """
+    ).fetchall()
+    for (name,) in tables:
+        guard_published(connection, name)
+    try:
+        with connection.transaction():
+            make_portal(connection, anew=True)
+    except psycopg.errors.UndefinedColumn:
+        # This release shows a column that the next publication adds, and makes the views after that.
+        return
 
 
 def _grant(connection: psycopg.Connection) -> None:
@@ -203,6 +341,12 @@ def _grant(connection: psycopg.Connection) -> None:
             "alter default privileges for role avoir_transformer in schema mart "
             "grant select on tables to bi_reader"
         ),
+        "grant usage, create on schema mart, vendor_portal to avoir_transformer",
+        "grant select, insert on mart.publication_log to avoir_transformer",
+        "grant usage on schema checks to avoir_transformer",
+        "grant select, insert on all tables in schema checks to avoir_transformer",
+        # A border that is judged again in the same run replaces its verdicts.
+        "grant delete on checks.verdicts to avoir_transformer",
         "grant usage on schema mart to bi_reader",
         "grant select on all tables in schema mart to bi_reader",
         "grant usage on schema finance to finance_reader",
@@ -210,6 +354,7 @@ def _grant(connection: psycopg.Connection) -> None:
         "grant usage on schema ledger to avoir_transformer",
         "grant select, insert on all tables in schema ledger to avoir_transformer",
         "grant usage on schema finance to avoir_transformer",
+        "grant usage on schema mart, vendor_portal to avoir_vendors",
     )
     for statement in statements:
         connection.execute(statement)

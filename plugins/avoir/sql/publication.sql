@@ -1,5 +1,5 @@
--- Who sees what since when, and what the gate said. Tables of this file are never dropped.
-set local role avoir_transformer;
+-- Who sees what since when, and what the gate said. Tables of this file are never dropped, and belong to the
+-- administrator: the role that writes them by appending can neither change nor drop them.
 
 create table if not exists mart.publication_log (
     publication_no bigint generated always as identity primary key,
@@ -74,5 +74,3 @@ create table if not exists checks.increments (
 );
 comment on table checks.increments is
 'One row per time that the incremental tables were begun anew: the code they are built by, and calendars that changed.';
-
-reset role;
