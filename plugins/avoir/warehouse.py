@@ -126,7 +126,7 @@ def bootstrap(warehouse: Warehouse) -> None:
             connection.execute(sql.SQL("set local role {}").format(sql.Identifier(role)))
             create(connection)
             connection.execute("reset role")
-        for script in ("publication.sql", "ledger.sql"):
+        for script in ("publication.sql", "ledger.sql", "credit_notes.sql"):
             text = resources.files("avoir").joinpath("sql", script).read_text()
             connection.execute(text)
         _grant(connection)
@@ -210,6 +210,7 @@ def _grant(connection: psycopg.Connection) -> None:
         "grant usage on schema ledger to avoir_transformer",
         "grant select, insert on all tables in schema ledger to avoir_transformer",
         "grant usage on schema finance to avoir_transformer",
+        "grant select, insert on finance.credit_notes, finance.credit_note_entries to avoir_transformer",
     )
     for statement in statements:
         connection.execute(statement)
