@@ -20,6 +20,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from avoir.credit_notes.commands import credit_note_app, finance_app
 from avoir.failures import told_failures
 from avoir.real_data import REAL_DATA, missing_sets
 from avoir.services import Surroundings, database, read_state, stop_request, surroundings_of
@@ -50,6 +51,8 @@ app.add_typer(contracts_app, name="contracts")
 app.add_typer(demo_app, name="demo")
 app.add_typer(dbt_app, name="dbt")
 app.add_typer(ledger_app, name="ledger")
+app.add_typer(credit_note_app, name="credit-note")
+app.add_typer(finance_app, name="finance")
 
 Profile = Annotated[str | None, typer.Option(help="demo, real or your own; AVOIR_PROFILE, else demo.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]

@@ -1,4 +1,4 @@
-"""A note as UN/CEFACT CII D16B, profile EN 16931 of Factur-X (CEN/TS 16931-3-3), in the order of the schema."""
+"""A note as UN/CEFACT CII D16B, profile EN 16931 of Factur-X (CEN/TS 16931-3-3), in the schema's order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lxml import etree
 from avoir.credit_notes.model import Allowance, Line, Note, Party, Preceding, Vat, VatSubtotal
 
 _UNECE = "urn:un:unece:uncefact:data:standard"
-_NAMESPACES: dict[str | None, str] = {
+_NAMESPACES = {
     "rsm": f"{_UNECE}:CrossIndustryInvoice:100",
     "ram": f"{_UNECE}:ReusableAggregateBusinessInformationEntity:100",
     "udt": f"{_UNECE}:UnqualifiedDataType:100",
@@ -18,7 +18,7 @@ _NAMESPACES: dict[str | None, str] = {
 }
 GUIDELINE = "urn:cen.eu:en16931:2017"
 
-Child = etree._Element | None
+Child = etree._Element | None  # noqa: SLF001 - the public name is a function
 
 
 def cii(note: Note) -> bytes:
@@ -111,7 +111,9 @@ def _day(name: str, day: date, *, kind: str = "udt") -> etree._Element:
 
 
 def _period(first: date, last: date) -> etree._Element:
-    return _group("ram:BillingSpecifiedPeriod", _day("ram:StartDateTime", first), _day("ram:EndDateTime", last))
+    return _group(
+        "ram:BillingSpecifiedPeriod", _day("ram:StartDateTime", first), _day("ram:EndDateTime", last)
+    )
 
 
 def _preceding(preceding: Preceding) -> etree._Element:
@@ -126,11 +128,11 @@ def _party(name: str, party: Party) -> etree._Element:
     return _group(
         name,
         # An identifier that a scheme gave is a GlobalID, one without is an ID.
-        _said("ram:GlobalID" if party.party_scheme else "ram:ID", party.party_id, schemeID=party.party_scheme),
+        _said(
+            "ram:GlobalID" if party.party_scheme else "ram:ID", party.party_id, schemeID=party.party_scheme
+        ),
         _leaf("ram:Name", party.name),
-        _group(
-            "ram:SpecifiedLegalOrganization", _leaf("ram:ID", party.legal_id, schemeID=party.legal_scheme)
-        )
+        _group("ram:SpecifiedLegalOrganization", _leaf("ram:ID", party.legal_id, schemeID=party.legal_scheme))
         if party.legal_id
         else None,
         _group(
@@ -143,7 +145,10 @@ def _party(name: str, party: Party) -> etree._Element:
             _leaf("ram:CountryID", party.country),
             _said("ram:CountrySubDivisionName", party.subdivision),
         ),
-        _group("ram:URIUniversalCommunication", _leaf("ram:URIID", party.endpoint, schemeID=party.endpoint_scheme))
+        _group(
+            "ram:URIUniversalCommunication",
+            _leaf("ram:URIID", party.endpoint, schemeID=party.endpoint_scheme),
+        )
         if party.endpoint
         else None,
         _group("ram:SpecifiedTaxRegistration", _leaf("ram:ID", party.vat_id, schemeID="VA"))

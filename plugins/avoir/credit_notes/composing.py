@@ -1,4 +1,4 @@
-"""Make a note of entries and invoices: lines, allowances, VAT and references. Nothing is read or written here."""
+"""Make a note of entries and invoices: lines, allowances, VAT, references. Nothing is read or written."""
 
 from __future__ import annotations
 
@@ -75,19 +75,22 @@ def compose(
             "`avoir finance export` has its entries."
         )
     _owed(where, net, wanted.currency)
-    digits = min(MOST_DIGITS, *(MOST_DIGITS if one.minor_units is None else one.minor_units for one in entries))
+    digits = min(
+        MOST_DIGITS, *(MOST_DIGITS if one.minor_units is None else one.minor_units for one in entries)
+    )
     for entry in entries:
         if entry.amount != round(entry.amount, digits):
             raise CreditNoteError(
-                f"{where}: entry {entry.entry_no} of {entry.amount} has more decimals than a document of EN 16931 "
-                f"in this currency ({digits}); settle it by deduction."
+                f"{where}: entry {entry.entry_no} of {entry.amount} has more than the {digits} decimals that "
+                "EN 16931 writes in this currency; settle it by deduction."
             )
     months = sorted({entry.month_date for entry in entries})
     named = _named(where, entries, billed)
+    preceding = tuple(dict.fromkeys(one.preceding for one in named))
     if wanted.issue_date < max(*(one.preceding.issue_date for one in named), wanted.month):
         raise CreditNoteError(
-            f"{where}: issued on {wanted.issue_date} it would precede the month or an invoice that it corrects "
-            f"({', '.join(f'{one.preceding.number} of {one.preceding.issue_date}' for one in named)})."
+            f"{where}: issued on {wanted.issue_date} the note would precede its month or an invoice that it "
+            f"corrects ({', '.join(f'{one.number} of {one.issue_date}' for one in preceding)})."
         )
     seller, buyer = parties_of(wanted.vendor_id, named, stated)
     language = language_of(seller.country)
@@ -101,7 +104,7 @@ def compose(
             invoices = invoices_of(billed, month, contract_id)
             shares[month, contract_id] = vat_shares(wanted.vendor_id, month, invoices)
     lines, allowances = _rows(groups, shares, digits, language)
-    if any(one.vat.category == OUT_OF_SCOPE for one in (*lines, *allowances)):
+    if OUT_OF_SCOPE in {line.vat.category for line in lines}:
         # BR-O-02 to BR-O-04: outside the scope of VAT nobody is named by a VAT identifier.
         seller, buyer = replace(seller, vat_id=None), replace(buyer, vat_id=None)
     contracts = sorted({entry.contract_id for entry in entries})
@@ -123,21 +126,23 @@ def compose(
         last=_last_day(months[-1]),
         notes=tuple(notes),
         payment_terms=said(language, "terms"),
-        preceding=tuple(sorted({one.preceding for one in named}, key=lambda one: (one.issue_date, one.number))),
+        preceding=preceding,
         lines=lines,
         allowances=allowances,
     )
     _owed(where, note.gross_amount, wanted.currency)
     if note.net_amount != net:
-        raise CreditNoteError(f"{where}: the note says {note.net_amount}, its entries {net}; nothing is issued.")
+        raise CreditNoteError(
+            f"{where}: the note says {note.net_amount}, its entries {net}; nothing is issued."
+        )
     return note
 
 
 def _owed(where: str, amount: Decimal, currency: str) -> None:
     if amount <= 0:
         raise OwedBackError(
-            f"{where}: what is open adds up to {amount} {currency}, so {-amount} {currency} are owed back to the "
-            "vendor and no note is issued; its entries go to the next note that outweighs them."
+            f"{where}: what is open adds up to {amount} {currency}, so {-amount} {currency} are owed back to "
+            "the vendor and no note is issued; the entries go to the next note that outweighs them."
         )
 
 
@@ -148,8 +153,8 @@ def _named(where: str, entries: Sequence[Entry], billed: Sequence[Billed]) -> li
         found = invoices_of(billed, month, contract_id)
         if not found:
             raise CreditNoteError(
-                f"{where}: no invoice for {month_of(month)} has landed that the note could name (BT-25); load it, "
-                "or settle by deduction in the contract."
+                f"{where}: no invoice for {month_of(month)} has landed that the note could name (BT-25); "
+                "load it, or settle by deduction in the contract."
             )
         named += [one for one in found if one not in named]
     return sorted(named, key=lambda one: (one.preceding.issue_date, one.preceding.number))

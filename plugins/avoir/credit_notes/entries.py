@@ -43,8 +43,8 @@ class Entry:
         """Settlement document and VAT treatment: what may share a note."""
         if self.settlement_document is None or self.vat_treatment is None:
             raise CreditNoteError(
-                f"ledger entry {self.entry_no} of contract {self.contract_id}: neither the frozen month nor the "
-                "contract says how it is settled; load the contract's files again."
+                f"ledger entry {self.entry_no} of contract {self.contract_id}: neither the frozen month nor "
+                "the contract says how it is settled; load the contract's files again."
             )
         return self.settlement_document, self.vat_treatment
 
@@ -90,9 +90,7 @@ order by o.entry_no
 """
 
 
-def open_entries(
-    connection: psycopg.Connection, vendor_id: str, month: date, currency: str
-) -> list[Entry]:
+def open_entries(connection: psycopg.Connection, vendor_id: str, month: date, currency: str) -> list[Entry]:
     """Applicable entries posted up to a month that are on no note, by number."""
     with connection.cursor(row_factory=class_row(Entry)) as cursor:
         cursor.execute(_OPEN_ENTRIES, {"vendor_id": vendor_id, "month": month, "currency": currency})

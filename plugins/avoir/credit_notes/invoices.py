@@ -78,8 +78,8 @@ def billed_invoices(
     for source, document_id, month, number, issued, contract_ids, content, is_bill in rows:
         if not number or issued is None or fit(number) != number:
             raise CreditNoteError(
-                f"an invoice of {vendor_id} for {month:%Y-%m} from {source} has no number or date that a credit "
-                f"note could name ({number!r}, {issued}); correct it in {source}."
+                f"an invoice of {vendor_id} for {month:%Y-%m} from {source} has no number or date that a "
+                f"credit note could name ({number!r}, {issued}); correct it in {source}."
             )
         contracts = frozenset(contract_ids)
         preceding = Preceding(number, issued)
@@ -175,7 +175,9 @@ def vat_shares(vendor_id: str, month: date, invoices: Sequence[Billed]) -> list[
         )
     for one in invoices:
         if one.untold:
-            raise CreditNoteError(f"{where}: invoice {one.preceding.number} of {one.source_name}: {one.untold}.")
+            raise CreditNoteError(
+                f"{where}: invoice {one.preceding.number} of {one.source_name}: {one.untold}."
+            )
     sums: dict[tuple[str, Decimal], Decimal] = {}
     vats: dict[tuple[str, Decimal], Vat] = {}
     for one in invoices:
@@ -217,8 +219,8 @@ def parties_of(
         missing = [key for key in ("name", "country") if not merged.get(key)]
         if missing:
             raise CreditNoteError(
-                f"the invoices of {vendor_id} do not say the {role}'s {' and '.join(missing)}, which a credit note "
-                f"must (BG-{4 if role == 'seller' else 7}); state them with --parties FILE."
+                f"the invoices of {vendor_id} do not say the {role}'s {' and '.join(missing)}, which a "
+                f"credit note must (BG-{4 if role == 'seller' else 7}); state them with --parties FILE."
             )
         parties.append(_party(vendor_id if role == "seller" else None, merged))
     return parties[0], parties[1]

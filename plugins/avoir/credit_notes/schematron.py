@@ -87,13 +87,15 @@ def broken_rules(documents: Sequence[tuple[Syntax, str]]) -> list[list[Problem]]
 def _problems(report: str) -> list[tuple[str, str, str]]:
     """What a report in SVRL says: failed assertions and reports that are not mere warnings."""
     found = []
-    for element in etree.fromstring(report.encode()).iter(f"{_SVRL}failed-assert", f"{_SVRL}successful-report"):
+    for element in etree.fromstring(report.encode()).iter(
+        f"{_SVRL}failed-assert", f"{_SVRL}successful-report"
+    ):
         if element.get("flag") == "warning" or element.get("role") == "warning":
             continue
         text = " ".join((element.findtext(f"{_SVRL}text") or "").split())
         named = _RULE.match(text)
         rule = named.group(1) if named else element.get("id") or "schematron"
-        message = text[named.end() :].lstrip(" -–:") if named else text
+        message = text[named.end() :].lstrip(" -\u2013:") if named else text
         found.append((rule, message, _short(element.get("location", ""))))
     return found
 

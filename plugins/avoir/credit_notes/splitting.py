@@ -7,7 +7,7 @@ from decimal import ROUND_DOWN, Decimal, localcontext
 
 
 def split(amount: Decimal, weights: Sequence[Decimal], digits: int) -> list[Decimal]:
-    """Split an amount in proportion to weights, each share rounded toward zero, the rest on the largest weight.
+    """Split an amount in proportion to weights: shares rounded toward zero, the rest on the largest weight.
 
     The shares add up to the amount exactly and have its sign; of equal weights the first takes the rest.
 

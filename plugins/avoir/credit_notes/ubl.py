@@ -15,14 +15,15 @@ _CAC = f"{_OASIS}:CommonAggregateComponents-2"
 _CBC = f"{_OASIS}:CommonBasicComponents-2"
 CUSTOMIZATION = "urn:cen.eu:en16931:2017"
 
-Child = etree._Element | None
+Child = etree._Element | None  # noqa: SLF001 - the public name is a function
 
 
 def ubl(note: Note) -> bytes:
     """The note as UBL 2.1 in UTF-8; the same note gives the same bytes."""
     money = _Money(note.currency, note.digits)
-    nsmap = {None: _CREDIT_NOTE, "cac": _CAC, "cbc": _CBC}
-    root = etree.Element(f"{{{_CREDIT_NOTE}}}CreditNote", nsmap=nsmap)
+    contract = _cac("ContractDocumentReference", _cbc("ID", note.contract_id)) if note.contract_id else None
+    taken_back = money.amount("AllowanceTotalAmount", note.allowances_amount) if note.allowances else None
+    root = etree.fromstring(f'<CreditNote xmlns="{_CREDIT_NOTE}" xmlns:cac="{_CAC}" xmlns:cbc="{_CBC}"/>')
     children: list[Child] = [
         _cbc("CustomizationID", CUSTOMIZATION),  # BT-24
         _cbc("ID", note.number),  # BT-1
@@ -32,7 +33,7 @@ def ubl(note: Note) -> bytes:
         _cbc("DocumentCurrencyCode", note.currency),  # BT-5
         _period(note.first, note.last),  # BG-14
         *map(_billing_reference, note.preceding),  # BG-3
-        _cac("ContractDocumentReference", _cbc("ID", note.contract_id)) if note.contract_id else None,  # BT-12
+        contract,  # BT-12
         _cac("AccountingSupplierParty", _party(note.seller)),  # BG-4
         _cac("AccountingCustomerParty", _party(note.buyer)),  # BG-7
         _cac("PaymentTerms", _cbc("Note", note.payment_terms)),  # BT-20
@@ -47,7 +48,7 @@ def ubl(note: Note) -> bytes:
             money.amount("LineExtensionAmount", note.lines_amount),  # BT-106
             money.amount("TaxExclusiveAmount", note.net_amount),  # BT-109
             money.amount("TaxInclusiveAmount", note.gross_amount),  # BT-112
-            money.amount("AllowanceTotalAmount", note.allowances_amount) if note.allowances else None,  # BT-107
+            taken_back,  # BT-107
             money.amount("PayableAmount", note.gross_amount),  # BT-115
         ),
         *(_line(line, money) for line in note.lines),

@@ -1,4 +1,4 @@
-"""Hold a document to EN 16931: its schema, the standard's rules, and what a credit note of ours must be beside.
+"""Hold a document to EN 16931: its schema, the standard's rules, and what a credit note of ours must be.
 
 Works on any e-invoice in UBL 2.1 or CII, alone or inside a Factur-X PDF.
 """
@@ -69,14 +69,17 @@ def _schema_problems(root: etree._Element) -> list[Problem]:
     schema = _schema(etree.QName(root).localname)
     if schema.validate(root):
         return []
-    return [Problem("XSD", entry.message, f"line {entry.line}") for entry in schema.error_log]
+    return [
+        Problem("XSD", entry.message, f"line {entry.line}")
+        for entry in schema.error_log  # type: ignore[attr-defined]
+    ]
 
 
 _UBL_REFERENCE = "cac:BillingReference/cac:InvoiceDocumentReference/cbc:ID"
 _CII_LINES = "rsm:SupplyChainTradeTransaction/ram:IncludedSupplyChainTradeLineItem"
 _CII_LINE_TOTAL = "ram:SpecifiedLineTradeSettlement/ram:SpecifiedTradeSettlementLineMonetarySummation"
 
-#: Where a document says its type (BT-3), the invoices it corrects (BT-25) and the amounts of its lines (BT-131).
+#: Where a document says its type (BT-3), the invoices it corrects (BT-25) and its lines' amounts (BT-131).
 _OWN_TERMS: dict[Syntax, tuple[str, str, str]] = {
     "UBL": ("cbc:CreditNoteTypeCode", _UBL_REFERENCE, "cac:CreditNoteLine/cbc:LineExtensionAmount"),
     "CII": (
@@ -88,7 +91,7 @@ _OWN_TERMS: dict[Syntax, tuple[str, str, str]] = {
 
 
 def _own_problems(root: etree._Element, syntax: Syntax) -> list[Problem]:
-    """What EN 16931 leaves open and we do not: a credit note names what it corrects, its lines are positive."""
+    """What EN 16931 leaves open: a credit note of ours names what it corrects, its lines are positive."""
     types, references, amounts = (_texts(root, path) for path in _OWN_TERMS[syntax])
     if not set(types) & set(TYPE_CODES.values()):
         return []

@@ -46,7 +46,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "total_gross": "Total with VAT",
         "basis": "Basis",
         "page": "Page",
-        "missing": "\u25a1 stands for a character without a glyph here; the attached XML has it.",
+        "missing": "\u25ca stands for a character without a glyph here; the attached XML has it.",
         "attached": "The attached factur-x.xml (EN 16931) is the same document for machines.",
     },
     "fr": {
@@ -83,7 +83,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "total_gross": "Total TTC",
         "basis": "Base",
         "page": "Page",
-        "missing": "\u25a1 remplace un caractère sans glyphe ici ; le XML joint le contient.",
+        "missing": "\u25ca remplace un caractère sans glyphe ici ; le XML joint le contient.",
         "attached": "Le fichier joint factur-x.xml (EN 16931) est le même document pour les machines.",
     },
 }

@@ -2,8 +2,8 @@
 
 Flow: walk the folder (no links are followed), take every ``*.xml`` and ``*.pdf`` that arrived before the
 window's end and whose bytes have not been landed, read it through the table of terms, land one row per
-document, per line and per document-level allowance or charge, and the document itself. A file may arrive late or with an old date,
-so the window's start is not asked: what has been landed is known by its SHA-256.
+document, per line and per document-level allowance or charge, and the document itself. A file may arrive
+late or with an old date, so the window's start is not asked: what has been landed is known by its SHA-256.
 
 A file that cannot be counted is rejected with a stable reason and the load goes on; a folder that is not
 there or holds no invoice at all stops it, since that is what a lost mount looks like.

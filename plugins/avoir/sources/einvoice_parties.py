@@ -24,6 +24,8 @@ from avoir.sources.einvoice import (
 _ADDRESS_UBL = "cac:PostalAddress"
 _ADDRESS_CII = "ram:PostalTradeAddress"
 _PARTY_ID_UBL = "cac:PartyIdentification/cbc:ID[not(@schemeID='SEPA')]"
+_STREET_2_UBL = f"{_ADDRESS_UBL}/cbc:AdditionalStreetName"
+_STREET_3_UBL = f"{_ADDRESS_UBL}/cac:AddressLine/cbc:Line"
 _LEGAL_UBL = "cac:PartyLegalEntity/cbc:CompanyID"
 _LEGAL_CII = "ram:SpecifiedLegalOrganization/ram:ID"
 _ENDPOINT_CII = "ram:URIUniversalCommunication/ram:URIID"
@@ -49,9 +51,12 @@ PARTY_TERMS: tuple[Term, ...] = (
     Term("endpoint", "BT-34, BT-49", "cbc:EndpointID", _ENDPOINT_CII),
     Term("endpoint_scheme", "BT-34-1, BT-49-1", "cbc:EndpointID/@schemeID", f"{_ENDPOINT_CII}/@schemeID"),
     Term("street", "BT-35, BT-50", f"{_ADDRESS_UBL}/cbc:StreetName", f"{_ADDRESS_CII}/ram:LineOne"),
-    Term("street_2", "BT-36, BT-51", f"{_ADDRESS_UBL}/cbc:AdditionalStreetName", f"{_ADDRESS_CII}/ram:LineTwo"),
+    Term("street_2", "BT-36, BT-51", _STREET_2_UBL, f"{_ADDRESS_CII}/ram:LineTwo"),
     Term(
-        "street_3", "BT-162, BT-163", f"{_ADDRESS_UBL}/cac:AddressLine/cbc:Line", f"{_ADDRESS_CII}/ram:LineThree"
+        "street_3",
+        "BT-162, BT-163",
+        f"{_ADDRESS_UBL}/cac:AddressLine/cbc:Line",
+        f"{_ADDRESS_CII}/ram:LineThree",
     ),
     Term("city", "BT-37, BT-52", f"{_ADDRESS_UBL}/cbc:CityName", f"{_ADDRESS_CII}/ram:CityName"),
     Term("postcode", "BT-38, BT-53", f"{_ADDRESS_UBL}/cbc:PostalZone", f"{_ADDRESS_CII}/ram:PostcodeCode"),
@@ -76,6 +81,8 @@ VAT_TERMS: tuple[Term, ...] = (
     Term("reason", "BT-120", "cac:TaxCategory/cbc:TaxExemptionReason", "ram:ExemptionReason", many=True),
     Term("reason_code", "BT-121", "cac:TaxCategory/cbc:TaxExemptionReasonCode", "ram:ExemptionReasonCode"),
 )
+
+_CURRENCY = Term("currency", "BT-5", "cbc:DocumentCurrencyCode", f"{_SETTLEMENT}/ram:InvoiceCurrencyCode")
 
 
 @dataclass(frozen=True)
@@ -109,8 +116,12 @@ def parties_and_vat(xml: bytes) -> Taxed:
     """
     root = _parsed(xml)
     syntax = syntax_of(root)
-    currency_path = "cbc:DocumentCurrencyCode" if syntax == "UBL" else f"{_SETTLEMENT}/ram:InvoiceCurrencyCode"
-    currency = _values(root, (Term("currency", "BT-5", currency_path, currency_path),), syntax, "")["currency"]
+    currency_path = (
+        "cbc:DocumentCurrencyCode" if syntax == "UBL" else f"{_SETTLEMENT}/ram:InvoiceCurrencyCode"
+    )
+    currency = _values(root, (Term("currency", "BT-5", currency_path, currency_path),), syntax, "")[
+        "currency"
+    ]
     ubl = syntax == "UBL"
     sellers = "cac:AccountingSupplierParty/cac:Party" if ubl else f"{_HEADER}/ram:SellerTradeParty"
     buyers = "cac:AccountingCustomerParty/cac:Party" if ubl else f"{_HEADER}/ram:BuyerTradeParty"
