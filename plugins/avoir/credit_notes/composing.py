@@ -92,17 +92,18 @@ def compose(
             f"{where}: issued on {wanted.issue_date} the note would precede its month or an invoice that it "
             f"corrects ({', '.join(f'{one.number} of {one.issue_date}' for one in preceding)})."
         )
-    seller, buyer = parties_of(wanted.vendor_id, named, stated)
-    language = language_of(seller.country)
     groups = _groups(entries)
+    taxed = vat_treatment != "out_of_scope"
     shares: dict[tuple[date, str], list[tuple[Vat, Decimal]]] = {}
-    for month, contract_id, *_ in groups:
-        if vat_treatment == "out_of_scope":
-            reason = said(language, "out_of_scope")
-            shares[month, contract_id] = [(Vat(OUT_OF_SCOPE, None, reason, "VATEX-EU-O"), Decimal(1))]
-        else:
+    if taxed:
+        for month, contract_id, *_ in groups:
             invoices = invoices_of(billed, month, contract_id)
             shares[month, contract_id] = vat_shares(wanted.vendor_id, month, invoices)
+    seller, buyer = parties_of(wanted.vendor_id, named, stated)
+    language = language_of(seller.country)
+    if not taxed:
+        outside = Vat(OUT_OF_SCOPE, None, said(language, "out_of_scope"), "VATEX-EU-O")
+        shares = {(month, contract_id): [(outside, Decimal(1))] for month, contract_id, *_ in groups}
     lines, allowances = _rows(groups, shares, digits, language)
     if OUT_OF_SCOPE in {line.vat.category for line in lines}:
         # BR-O-02 to BR-O-04: outside the scope of VAT nobody is named by a VAT identifier.

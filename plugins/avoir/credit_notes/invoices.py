@@ -218,9 +218,11 @@ def parties_of(
             merged |= {key: value for key, value in values[-1].items() if value}
         missing = [key for key in ("name", "country") if not merged.get(key)]
         if missing:
+            untold = "".join(f" ({one.preceding.number}: {one.untold})" for one in invoices if one.untold)
+            group = "BG-4" if role == "seller" else "BG-7"
             raise CreditNoteError(
-                f"the invoices of {vendor_id} do not say the {role}'s {' and '.join(missing)}, which a "
-                f"credit note must (BG-{4 if role == 'seller' else 7}); state them with --parties FILE."
+                f"the invoices of {vendor_id}{untold} do not say the {role}'s {' and '.join(missing)}, which a "
+                f"credit note must ({group}); state them with --parties FILE."
             )
         parties.append(_party(vendor_id if role == "seller" else None, merged))
     return parties[0], parties[1]
