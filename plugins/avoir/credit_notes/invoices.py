@@ -196,6 +196,9 @@ def vat_shares(vendor_id: str, month: date, invoices: Sequence[Billed]) -> list[
     return shares
 
 
+_SCHEMES = {"party_id": "party_scheme", "legal_id": "legal_scheme", "endpoint": "endpoint_scheme"}
+
+
 def parties_of(
     vendor_id: str, invoices: Sequence[Billed], stated: Mapping[str, Values]
 ) -> tuple[Party, Party]:
@@ -215,14 +218,20 @@ def parties_of(
             )
         merged: Values = dict(stated.get(role, {}))
         if values:
-            merged |= {key: value for key, value in values[-1].items() if value}
+            said = {key: value for key, value in values[-1].items() if value}
+            # An identifier and its scheme come from one place.
+            for identifier, scheme in _SCHEMES.items():
+                if identifier in said:
+                    merged.pop(scheme, None)
+            merged |= said
         missing = [key for key in ("name", "country") if not merged.get(key)]
         if missing:
-            untold = "".join(f" ({one.preceding.number}: {one.untold})" for one in invoices if one.untold)
+            shown = (f" ({one.preceding.number}: {one.untold})" for one in invoices if one.untold)
+            untold = "".join(shown)
             group = "BG-4" if role == "seller" else "BG-7"
             raise CreditNoteError(
-                f"the invoices of {vendor_id}{untold} do not say the {role}'s {' and '.join(missing)}, which a "
-                f"credit note must ({group}); state them with --parties FILE."
+                f"the invoices of {vendor_id}{untold} do not say the {role}'s {' and '.join(missing)}, which "
+                f"a credit note must ({group}); state them with --parties FILE."
             )
         parties.append(_party(vendor_id if role == "seller" else None, merged))
     return parties[0], parties[1]
@@ -230,10 +239,12 @@ def parties_of(
 
 def _party(own_id: str | None, values: Values) -> Party:
     texts = {key: fit(value, 500) for key, value in values.items() if value and fit(value, 500)}
-    # A scheme without what it identifies, or an address without its scheme (BR-62, BR-63), says nothing.
-    if "endpoint" not in texts or "endpoint_scheme" not in texts:
+    # A scheme without what it identifies, or an endpoint without its scheme (BR-62, BR-63), says nothing.
+    if "endpoint_scheme" not in texts:
         texts.pop("endpoint", None)
-        texts.pop("endpoint_scheme", None)
+    for identifier, scheme in _SCHEMES.items():
+        if identifier not in texts:
+            texts.pop(scheme, None)
     if own_id and not {"party_id", "legal_id"} & texts.keys():
         # BT-29 is often what the buyer calls the seller; BR-CO-26 wants one identifier.
         texts["party_id"] = own_id

@@ -19,8 +19,8 @@ ZERO = Vat("Z", Decimal(0))
 
 MAY, JUNE = date(2026, 5, 1), date(2026, 6, 1)
 SELLER = Party(
-    "Helios IT SAS", "FR", party_id="HELIOS", vat_id="FR83404833048", street="8 rue des Ateliers", city="Paris",
-    postcode="75011",
+    "Helios IT SAS", "FR", party_id="HELIOS", vat_id="FR83404833048", street="8 rue des Ateliers",
+    city="Paris", postcode="75011",
 )  # fmt: skip
 BUYER = Party(
     "Orvane Assurances SA", "FR", party_id="ORVANE", vat_id="FR40303265045", street="14 quai Perrache",

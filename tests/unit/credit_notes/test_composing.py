@@ -8,7 +8,7 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import event, given
 from hypothesis import strategies as st
 from made_notes import EXEMPT, JUNE, MAY, OUTSIDE, REDUCED, REVERSED, STANDARD, billed, entry
 
@@ -219,8 +219,10 @@ def test_a_note_equals_its_entries_to_the_cent(
     invoices = [billed("M", MAY, *may), billed("J", JUNE, *june)]
     try:
         note = composed(entries, invoices)
-    except OwedBackError as error:
-        assert net <= 0 or "are owed back" in str(error)
+    except OwedBackError:
+        # Net of nothing, or a VAT that turns it: what is taken back may bear a higher rate.
+        event("owed back")
+        assert net <= 0 or len({vat.key for vat, _ in (*may, *june)}) > 1
         return
     assert net > 0
     assert note.net_amount == net

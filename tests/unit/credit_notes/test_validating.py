@@ -34,8 +34,9 @@ def test_what_is_written_is_valid_in_every_category_and_type() -> None:
         replace(
             NOTE,
             buyer=replace(
-                BUYER, endpoint="ap@orvane.fr", endpoint_scheme="EM", legal_id="303265045", legal_scheme="0002",
-                party_scheme="0088", party_id="4006381333931", street_2="Bât. B", street_3="4e", subdivision="ARA",
+                BUYER, endpoint="ap@orvane.fr", endpoint_scheme="EM", legal_id="303265045",
+                legal_scheme="0002", party_scheme="0088", party_id="4006381333931", street_2="Bât. B",
+                street_3="4e", subdivision="ARA",
             ),
         ),
         *(taxed(NOTE, vat) for vat in (OUTSIDE, REVERSED, EXEMPT, ZERO)),
@@ -56,11 +57,11 @@ MUTATIONS: dict[str, tuple[tuple[str, str, str], tuple[str, str, str]]] = {
     ),
     "an unknown type": (
         (">381</cbc:CreditNoteTypeCode>", ">380</cbc:CreditNoteTypeCode>", "BR-CL-01"),
-        (">381</ram:TypeCode>", ">999</ram:TypeCode>", "XSD|BR-CL-01"),
+        (">381</ram:TypeCode>", ">999</ram:TypeCode>", "FX-SCH-A-000555"),
     ),
     "an unknown currency": (
         ("<cbc:DocumentCurrencyCode>EUR", "<cbc:DocumentCurrencyCode>EUX", "BR-CL-04"),
-        ("<ram:InvoiceCurrencyCode>EUR", "<ram:InvoiceCurrencyCode>EUX", "XSD|BR-CL-04"),
+        ("<ram:InvoiceCurrencyCode>EUR", "<ram:InvoiceCurrencyCode>EUX", "FX-SCH-A-000595"),
     ),
     "an invoice without its number": (
         ("<cbc:ID>INV-1</cbc:ID>", "", "BR-55"),
@@ -130,7 +131,6 @@ MUTATIONS: dict[str, tuple[tuple[str, str, str], tuple[str, str, str]]] = {
         ("<cbc:AllowanceChargeReason>Takes back entry 3</cbc:AllowanceChargeReason>", "", "BR-33"),
         ("<ram:Reason>Takes back entry 3</ram:Reason>", "", "BR-33"),
     ),
-    "nothing on when it is paid": (("PaymentTerms", "*remove*", "BR-CO-25"), ("", "", "")),
     "an unknown element": (
         ("<cbc:ID>1</cbc:ID>", "<cbc:ID>1</cbc:ID><cbc:Nothing/>", "XSD"),
         ("<ram:LineID>1</ram:LineID>", "<ram:LineID>1</ram:LineID><ram:Nothing/>", "XSD"),
@@ -140,7 +140,11 @@ MUTATIONS: dict[str, tuple[tuple[str, str, str], tuple[str, str, str]]] = {
 #: The same for what is outside the scope of VAT.
 OUT_MUTATIONS: dict[str, tuple[tuple[str, str, str], tuple[str, str, str]]] = {
     "a rate on a line": (
-        ("<cbc:ID>O</cbc:ID>", "<cbc:ID>O</cbc:ID><cbc:Percent>0</cbc:Percent>", "BR-O-05"),
+        (
+            "<cac:ClassifiedTaxCategory>\n        <cbc:ID>O</cbc:ID>",
+            "<cac:ClassifiedTaxCategory><cbc:ID>O</cbc:ID><cbc:Percent>0</cbc:Percent>",
+            "BR-O-05",
+        ),
         (
             "<ram:CategoryCode>O</ram:CategoryCode>",
             "<ram:CategoryCode>O</ram:CategoryCode><ram:RateApplicablePercent>0</ram:RateApplicablePercent>",
@@ -191,12 +195,11 @@ def test_each_mutation_is_caught_by_the_rule_that_forbids_it() -> None:
     for note, table in ((NOTE, MUTATIONS), (OUT, OUT_MUTATIONS)):
         for name, both in table.items():
             for write, (old, new, rule) in zip((ubl, cii), both, strict=True):
-                if rule:
-                    cases.append((f"{name} in {write.__name__}", rule, mutated(write(note), old, new)))
+                cases.append((f"{name} in {write.__name__}", rule, mutated(write(note), old, new)))
     missed = [
         f"{name}: {rule} is not among\n{reading(problems)}"
         for (name, rule, _), problems in zip(cases, problems_of([one for *_, one in cases]), strict=True)
-        if not {problem.rule for problem in problems} & set(rule.split("|"))
+        if rule not in {problem.rule for problem in problems}
     ]
     assert missed == []
 
