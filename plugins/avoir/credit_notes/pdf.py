@@ -7,6 +7,7 @@ so the same note gives the same bytes.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tempfile
 from collections.abc import Callable, Sequence
@@ -30,6 +31,7 @@ _NO_GLYPH = "\u25ca"
 _GREY = (110, 110, 110)
 
 _PDF_DATE = re.compile(rb"(?<=\(D\\072)\d{14}")  # pypdf writes the colon of (D:20250202...) in octal
+_FILE_ID = re.compile(rb"(?<=<)[0-9a-f]{32}(?=>(?: <[0-9a-f]{32}>)? \]\s+>>\s+startxref)")
 _XMP_DATE = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
 
 
@@ -51,6 +53,7 @@ def facturx(note: Note, cii: bytes) -> bytes:
         xmp_compression=False,
     )
     made = _PDF_DATE.sub(stamp.strftime("%Y%m%d%H%M%S").encode(), made)
+    made = _FILE_ID.sub(hashlib.sha256(cii).hexdigest()[:32].encode(), made)
     return _XMP_DATE.sub(stamp.strftime("%Y-%m-%dT%H:%M:%S+00:00").encode(), made)
 
 
