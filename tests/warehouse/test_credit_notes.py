@@ -8,7 +8,7 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -20,10 +20,13 @@ from typer.testing import CliRunner
 
 from avoir.cli import app
 from avoir.credit_notes.exporting import COLUMNS, export
+from avoir.credit_notes.invoices import read_parties
 from avoir.credit_notes.issuing import Answer, document_of, issue, issued_notes
 from avoir.credit_notes.model import CreditNoteError, NoDocumentError, OwedBackError
 from avoir.credit_notes.validating import problems_of
+from avoir.running import load_source
 from avoir.sources.einvoice import parse_invoice
+from avoir.sources.einvoice_parties import parties_and_vat
 from tests.warehouse.conftest import PublishedWarehouse
 
 JUNE, MAY, APRIL = date(2026, 6, 1), date(2026, 5, 1), date(2026, 4, 1)
@@ -481,6 +484,123 @@ def test_hostile_texts_come_out_harmless_or_not_at_all(published: PublishedWareh
     assert "</cbc:Note>[31m & شركة xxx" in text
     assert len(text) <= 1000
     assert not {"\u202e", "\x01", "\x1b", "\ufffe"} & set(text)
+
+
+PARTIES = """
+seller: {name: Bills Ltd, country: GB, vat_id: GB318274405, city: Thornbury}
+buyer: {name: Orvane Assurances SA, country: FR, vat_id: FR40303265045}
+"""
+
+
+def land_bill(connection: psycopg.Connection, lines: list[tuple[str, str, str]]) -> None:
+    """A bill of an accounting export for Helios in June: net amount, tax and tax type of each line."""
+    net, tax = (sum(Decimal(line[place]) for line in lines) for place in (0, 1))
+    connection.execute(
+        """
+        insert into raw_xero.invoices (
+            _source_name, _batch_id, _source_row, _row_hash, invoice_id, contact_id, date, updated_date_utc,
+            currency_code, invoice_number, line_amount_types, status, type, sub_total, total, total_tax
+        )
+        values ('books', 1, 1, 'a', 'bill', 'c', '2026-06-30', '2026-06-30 10:00:00 UTC', 'EUR', 'BILL-6',
+            'Exclusive', 'AUTHORISED', 'ACCPAY', %s, %s, %s)
+        """,
+        (str(net), str(net + tax), str(tax)),
+    )
+    for row, (amount, line_tax, tax_type) in enumerate(lines, start=1):
+        connection.execute(
+            """
+            insert into raw_xero.invoice_line_items (
+                _source_name, _batch_id, _source_row, _row_hash, invoice_id, line_item_id, line_amount,
+                tax_amount, tax_type, invoice_updated_date_utc
+            )
+            values ('books', 1, %s, %s, 'bill', %s, %s, %s, %s, '2026-06-30 10:00:00 UTC')
+            """,
+            (row, f"h{row}", f"line{row}", amount, line_tax, tax_type),
+        )
+    connection.execute(
+        """
+        insert into facts.fct_invoice_lines (
+            invoice_line_id, source_name, document_id, invoice_number, type_code, line_key, line_kind,
+            vendor_id, contract_id, issue_date, month_date, currency, net_amount, standing, is_counted
+        )
+        values ('bill', 'books', 'bill', 'BILL-6', 'ACCPAY', 'line1', 'line', 'helios', 'HEL-2024-01',
+            '2026-06-30', '2026-06-01', 'EUR', 1, 'counted', true)
+        """
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (
+            [
+                ("80.00", "16.00", "INPUT2"),
+                ("15.00", "0.00", "ZERORATEDINPUT"),
+                ("5.00", "0.00", "EXEMPTINPUT"),
+            ],
+            None,
+        ),
+        ([("80.00", "16.00", "INPUT2"), ("20.00", "0.00", "NONE")], "net 20.00 with tax 0.00 of type 'NONE'"),
+    ],
+)
+def test_bills_of_an_accounting_export_tell_rates_and_a_file_the_parties(
+    published: PublishedWarehouse,
+    ledger: Ledger,
+    tmp_path: Path,
+    lines: list[tuple[str, str, str]],
+    told: str | None,
+) -> None:
+    ledger.close("helios", JUNE)
+    (tmp_path / "parties.yml").write_text(PARTIES)
+    stated = read_parties(tmp_path / "parties.yml")
+    with published.connect("admin") as connection:
+        connection.execute("update facts.fct_invoice_lines set is_counted = false where vendor_id = 'helios'")
+        land_bill(connection, lines)
+    try:
+        if told:
+            with pytest.raises(CreditNoteError, match=told):
+                issue_for(published, stated=stated)
+            return
+        with pytest.raises(
+            CreditNoteError, match=r"do not say the seller's name and country.*--parties FILE"
+        ):
+            issue_for(published)
+        (note,) = issue_for(published, stated=stated).notes
+        document = documents_of(published, note.number)["ubl"]
+        taxed = parties_and_vat(document)
+        assert [(row.category, row.rate_pct) for row in taxed.vat] == [("E", 0), ("S", 20), ("Z", 0)]
+        assert sum(row.basis for row in taxed.vat) == note.net_amount
+        assert taxed.vat[1].basis >= note.net_amount * 80 / 100
+        assert taxed.seller["name"] == "Bills Ltd"
+        assert b"BILL-6" in document
+    finally:
+        with published.connect("admin") as connection:
+            connection.execute("delete from facts.fct_invoice_lines where source_name = 'books'")
+            connection.execute(
+                "update facts.fct_invoice_lines set is_counted = true"
+                " where vendor_id = 'helios' and standing = 'counted'"
+            )
+            for table in ("invoices", "invoice_line_items"):
+                connection.execute(f"delete from raw_xero.{table}")
+
+
+def test_invoices_that_an_earlier_release_landed_are_kept_by_the_next_load(
+    published: PublishedWarehouse, ledger: Ledger
+) -> None:
+    counted = (
+        "select (select count(*) from raw_einvoice.documents), (select count(*) from raw_einvoice.invoices),"
+        " (select count(*) from raw_einvoice.invoice_lines)"
+    )
+    with published.connect("admin") as connection:
+        before = connection.execute(counted).fetchone()
+        assert before[0] == before[1] > 0
+        connection.execute("delete from raw_einvoice.documents where _source_name = 'helios_invoices'")
+    as_of = published.as_of + timedelta(hours=1)
+    load_source(published.settings, "helios_invoices", as_of=as_of)
+    again = load_source(published.settings, "helios_invoices", as_of=as_of + timedelta(hours=1))
+    with published.connect("admin") as connection:
+        assert connection.execute(counted).fetchone() == before
+    assert again["read"] == 0
 
 
 def test_the_command_issues_lists_writes_and_validates(

@@ -60,8 +60,8 @@ select coalesce(r.tax_type, '') as tax_type, count(*) as line_count,
 from staging.stg_xero__bills b
 join staging.stg_xero__bill_lines l on l.source_name = b.source_name and l.document_id = b.document_id
     and l.document_version = b.document_version
-join raw_xero.invoice_line_items r on r._source_name = l.source_name and r.line_item_id = l.line_key
-    and r.invoice_updated_date_utc = l.document_version
+join raw_xero.invoice_line_items r on r._source_name = l.source_name and r._batch_id = l.batch_id
+    and r._source_row = l.source_row and r.line_item_id = l.line_key
 where b.source_name = %s and b.document_id = %s
 group by 1 order by 1
 """
