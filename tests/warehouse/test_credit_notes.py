@@ -655,6 +655,8 @@ def test_the_export_is_csv_in_order_and_safe_to_open(
     assert [row["entry_no"] for row in rows] == [str(n) for n in range(1, count + 1)]
     assert rows[-1]["amount"] == "-1.50"
     assert rows[-1]["reason"] == "'=cmd|'/c calc'!A1, \"quoted\"\nand more"
+    told = CliRunner().invoke(app, ["finance", "export", "--after", str(count - 1), "--format", "jsonl"])
+    assert json.loads(told.stdout)["entry_no"] == count
     with published.connect("finance_reader") as connection:
         stream = io.StringIO()
         assert export(connection, stream, after=count - 1, as_csv=False) == count
