@@ -72,7 +72,7 @@ def test_an_amount_is_split_over_the_rates_that_its_own_month_was_invoiced_at() 
 
 
 def test_an_invoice_of_another_contract_counts_only_where_none_of_its_own_is() -> None:
-    other = billed("OTHER", JUNE, (REDUCED, Decimal(1)), contract_ids=frozenset({"X"}))
+    other = billed("OTHER", JUNE, (REDUCED, Decimal(9000)), contract_ids=frozenset({"X"}))
     assert composed([entry(1, "1.00")], [billed("OWN"), other]).lines[0].vat == STANDARD
     assert composed([entry(1, "1.00")], [other]).lines[0].vat == REDUCED
 
