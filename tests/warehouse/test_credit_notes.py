@@ -265,12 +265,15 @@ def test_entries_that_become_applicable_later_go_to_a_further_note(
     )
     (before,) = issue_for(published).notes
     assert late not in before.entry_nos
+    restated = {**ledger.line_of(first), "subject_name": "what the restatement names"}
+    ledger._freeze(restated, f"{restated['penalty_line_id']}@{late}")
     ledger.apply(late)
     answer = issue_for(published)
     assert [note.number for note in answer.notes] == ["CN-2026-000001", "CN-2026-000002"]
     assert answer.fresh == ("CN-2026-000002",)
     assert answer.notes[1].entry_nos == [late]
     assert answer.notes[1].net_amount == Decimal("12.34")
+    assert b"what the restatement names" in documents_of(published, "CN-2026-000002")["ubl"]
 
 
 @pytest.mark.usefixtures("quick")
