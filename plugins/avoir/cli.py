@@ -21,6 +21,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from avoir.credit_notes.commands import credit_note_app, finance_app
 from avoir.failures import told_failures
 from avoir.real_data import REAL_DATA, missing_sets
 from avoir.services import (
@@ -64,6 +65,8 @@ app.add_typer(dbt_app, name="dbt")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(procedure_app, name="procedure")
 app.add_typer(roles_app, name="roles")
+app.add_typer(credit_note_app, name="credit-note")
+app.add_typer(finance_app, name="finance")
 
 Profile = Annotated[str | None, typer.Option(help="demo, real or your own; AVOIR_PROFILE, else demo.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]

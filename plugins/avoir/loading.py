@@ -310,6 +310,16 @@ class _Landing:
         ).fetchone()
         return row is not None
 
+    def has_rows(self, table: str) -> bool:
+        """See :class:`avoir.sources.model.Landed`."""
+        row = self.connection.execute(
+            sql.SQL("select exists (select 1 from {} where _source_name = %s)").format(
+                sql.Identifier(self.system.schema, self.system.table(table).name)
+            ),
+            (self.source.name,),
+        ).fetchone()
+        return bool(_only(row))
+
     def add_rows(self, rows: Rows) -> None:
         """Copy rows into the temporary table of theirs."""
         table = self.system.table(rows.table)

@@ -166,7 +166,7 @@ def bootstrap(warehouse: Warehouse, *, own_server: bool = False) -> None:
             create(connection)
             connection.execute("reset role")
         _take_over_appended(connection)
-        for script in ("publication.sql", "ledger.sql", "access.sql", "comments.sql"):
+        for script in ("publication.sql", "ledger.sql", "credit_notes.sql", "access.sql", "comments.sql"):
             text = resources.files("avoir").joinpath("sql", script).read_text()
             connection.execute(text)
         _grant(connection)
@@ -355,6 +355,7 @@ def _grant(connection: psycopg.Connection) -> None:
         "grant select, insert on all tables in schema ledger to avoir_transformer",
         "grant usage on schema finance to avoir_transformer",
         "grant usage on schema mart, vendor_portal to avoir_vendors",
+        "grant select, insert on finance.credit_notes, finance.credit_note_entries to avoir_transformer",
     )
     for statement in statements:
         connection.execute(statement)

@@ -359,11 +359,7 @@ def parse_invoice(xml: bytes) -> Invoice:
             or the document's own amounts contradict each other.
     """
     root = _parsed(xml)
-    syntax = _ROOTS.get(root.tag if isinstance(root.tag, str) else "")
-    if syntax is None:
-        name = etree.QName(root)
-        reason = f"root element {name.localname} of {name.namespace} is neither UBL 2.1 nor CII D16B"
-        raise UnusableInvoiceError("unsupported_syntax", reason)
+    syntax = syntax_of(root)
     ubl = syntax == "UBL"
     currency_term = next(term for term in DOCUMENT_TERMS if term.column == "currency")
     currency = _value(root, currency_term, syntax, None)
@@ -382,6 +378,29 @@ def parse_invoice(xml: bytes) -> Invoice:
     for problem in _contradictions(invoice):
         raise UnusableInvoiceError("totals_disagree", problem)
     return invoice
+
+
+def syntax_of(root: etree._Element) -> Syntax:
+    """Which of the two syntaxes a document's root element begins.
+
+    Raises:
+        UnusableInvoiceError: neither.
+    """
+    syntax = _ROOTS.get(root.tag if isinstance(root.tag, str) else "")
+    if syntax is None:
+        name = etree.QName(root)
+        reason = f"root element {name.localname} of {name.namespace} is neither UBL 2.1 nor CII D16B"
+        raise UnusableInvoiceError("unsupported_syntax", reason)
+    return syntax
+
+
+def canonical_xml(xml: bytes) -> str:
+    """The document in canonical XML (C14N 1.0, without comments): the same content is the same text.
+
+    Raises:
+        UnusableInvoiceError: not well-formed, too large, or with a document type.
+    """
+    return etree.tostring(_parsed(xml), method="c14n", with_comments=False).decode()
 
 
 def _parsed(xml: bytes) -> etree._Element:

@@ -2,8 +2,8 @@
 
 Flow: walk the folder (no links are followed), take every ``*.xml`` and ``*.pdf`` that arrived before the
 window's end and whose bytes have not been landed, read it through the table of terms, land one row per
-document, per line and per document-level allowance or charge. A file may arrive late or with an old date,
-so the window's start is not asked: what has been landed is known by its SHA-256.
+document, per line and per document-level allowance or charge, and the document itself. A file may arrive
+late or with an old date, so the window's start is not asked: what has been landed is known by its SHA-256.
 
 A file that cannot be counted is rejected with a stable reason and the load goes on; a folder that is not
 there or holds no invoice at all stops it, since that is what a lost mount looks like.
@@ -26,6 +26,7 @@ from avoir.sources.einvoice import (
     LINE_TERMS,
     Invoice,
     UnusableInvoiceError,
+    canonical_xml,
     issue_date_of,
     parse_invoice,
 )
@@ -70,6 +71,10 @@ INVOICE_ADJUSTMENTS = Table(
     key=("document_id", "line_no"),
 )
 
+#: What the terms leave out, a credit note needs: parties' addresses, the VAT breakdown. ``content`` is the
+#: document in canonical XML (C14N 1.0 without comments), so the document is kept and not its bytes.
+DOCUMENTS = Table("documents", text_columns("document_id", "content"), key=("document_id",))
+
 _SUFFIXES = (".xml", ".pdf")
 
 
@@ -92,13 +97,15 @@ def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[
         raise SourceError(message)
     arrives_by_mtime = source.option("received_from") == "mtime"
     seen: set[str] = set()
+    # Earlier releases kept no documents: their files are read once more, and of their rows only these land.
+    is_upgraded = not landed.has_rows(DOCUMENTS.name)
     with PdfExtractor() as extractor:
         for found in files:
             if arrives_by_mtime and found.modified_at >= window.end:
                 continue
             content = _bytes(source, found)
             file = SourceFile(found.name, hashlib.sha256(content).hexdigest(), len(content))
-            if file.sha256 in seen or landed.has_file(file.sha256):
+            if file.sha256 in seen or (not is_upgraded and landed.has_file(file.sha256)):
                 continue
             seen.add(file.sha256)
             try:
@@ -168,6 +175,7 @@ def _rows(invoice: Invoice, xml: bytes, file: SourceFile, received_at: datetime)
         received_at.isoformat(),
     )
     yield Rows(INVOICES.name, [document], [1], file)
+    yield Rows(DOCUMENTS.name, [(document_id, canonical_xml(xml))], [1], file)
     if invoice.lines:
         numbers = range(1, len(invoice.lines) + 1)
         values = [
@@ -192,7 +200,7 @@ def _received_from(value: object) -> str:
 
 SYSTEM = System(
     name="einvoice_folder",
-    tables=(INVOICES, INVOICE_LINES, INVOICE_ADJUSTMENTS),
+    tables=(INVOICES, INVOICE_LINES, INVOICE_ADJUSTMENTS, DOCUMENTS),
     fetch=fetch,
     overlap=timedelta(days=1),
     reads="files",

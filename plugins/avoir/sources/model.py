@@ -196,6 +196,9 @@ class Landed(Protocol):
     def has_file(self, sha256: str) -> bool:
         """Whether a file with these bytes has been landed and nothing of it was rejected as a whole."""
 
+    def has_rows(self, table: str) -> bool:
+        """Whether anything of the source has ever landed in one of its system's tables."""
+
 
 Fetch = Callable[["SourceConnection", Window, Landed], Iterator[Rows | Rejected]]
 
@@ -448,4 +451,9 @@ class NothingLanded:
     def has_file(self, sha256: str) -> bool:
         """Always false."""
         del sha256
+        return False
+
+    def has_rows(self, table: str) -> bool:
+        """Always false."""
+        del table
         return False
