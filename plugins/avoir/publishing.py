@@ -269,6 +269,12 @@ def _ensure_table(connection: psycopg.Connection, table: Published) -> None:
         connection.execute(
             sql.SQL("alter table {} add column {} {}").format(target, sql.Identifier(column), sql.SQL(kind))
         )
+    if table.key:
+        connection.execute(
+            sql.SQL("create index if not exists {} on {} ({})").format(
+                sql.Identifier(f"{table.name}_key"), target, sql.Identifier(table.key)
+            )
+        )
 
 
 def _columns(connection: psycopg.Connection, candidate: str) -> sql.Composed:

@@ -23,6 +23,7 @@ from psycopg import sql
 
 from avoir.contracts.loading import create_reference
 from avoir.credentials import load_credentials
+from avoir.evidence.auditing import create_audit
 from avoir.loading import create_raw
 from avoir.settings import Settings
 
@@ -37,6 +38,7 @@ COMPUTED_SCHEMAS = (
     "candidate",
     "mart",
     "checks",
+    "audit",
 )
 OLDEST_SERVER = 140000
 
@@ -130,6 +132,7 @@ def bootstrap(warehouse: Warehouse) -> None:
             text = resources.files("avoir").joinpath("sql", script).read_text()
             connection.execute(text)
         _grant(connection)
+        create_audit(connection)
 
 
 def _create_databases(warehouse: Warehouse) -> None:
