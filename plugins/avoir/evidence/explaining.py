@@ -7,7 +7,6 @@ their digits, instants are UTC. Nothing is stored for it: each part is looked up
 from __future__ import annotations
 
 # ruff: noqa: S608 - the statements are literals of this module, joined; every value is a parameter.
-
 import json
 from decimal import Decimal
 from typing import LiteralString

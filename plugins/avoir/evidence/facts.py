@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 # ruff: noqa: S608 - the statements are literals of this module, joined; every value is a parameter.
-
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -28,6 +27,30 @@ _MILESTONE = """
         month_date,
         plan_no, due_date, delivered_date, delay_days, day_kind, outcome
     from facts.fct_milestones
+"""
+
+
+# A sample that says down holds until the next one, at most for the tolerance; beyond it, after any
+# sample, nobody looked.
+_STRETCHES: LiteralString = """
+    select intervals.source_name, intervals.monitor, intervals.from_us,
+        coalesce(intervals.to_us, following.from_us) as to_us, intervals.is_up
+    from audit.credit_periods() as periods
+    inner join intermediate.int_probe_intervals as intervals
+        on intervals.source_name = periods.source_name and intervals.monitor = periods.key_value
+    cross join lateral (
+        select min(later.from_us) as from_us from intermediate.int_probe_intervals as later
+        where later.source_name = intervals.source_name and later.monitor = intervals.monitor
+            and later.from_us > intervals.from_us
+    ) as following
+    where periods.penalty_line_id = %(line)s and periods.key_kind = 'monitor'
+        and intervals.from_us < periods.to_us
+        and coalesce(intervals.to_us, following.from_us, periods.to_us) > periods.from_us
+        and (
+            not intervals.is_up
+            or coalesce(intervals.to_us, following.from_us, periods.to_us) - intervals.from_us > %(tolerance)s
+        )
+    order by intervals.source_name, intervals.monitor, intervals.from_us
 """
 
 
@@ -221,12 +244,15 @@ def _availability(asking: Asking, line: Row, clause: Row) -> Row:
         (line["penalty_line_id"],),
     )
     terms: dict[str, Any] = clause["terms"]
-    pace = terms.get("probe_interval_seconds")
+    pace = terms.get("probe_interval_seconds") or 0
+    stretches, stretch_count = asking.bounded(
+        _STRETCHES, {"line": line["penalty_line_id"], "tolerance": pace * 1_500_000}
+    )
     return {
         "measured": measured,
         "method": terms.get("availability_method"),
         # A sample holds one and a half times the pace of its monitor; from then on nobody looked.
-        "tolerance_seconds": None if pace is None else Decimal(pace) * 3 / 2,
+        "tolerance_seconds": Decimal(pace) * 3 / 2,
         "looked_at": {
             "from_at": instant(min((one["from_us"] for one in periods), default=None)),
             "to_at": instant(max((one["to_us"] for one in periods), default=None)),
@@ -234,6 +260,17 @@ def _availability(asking: Asking, line: Row, clause: Row) -> Row:
         "keys": [_without_us(one) for one in periods],
         "outages": outages,
         "outage_count": outage_count,
+        "stretches": [
+            {
+                "source_name": one["source_name"],
+                "monitor": one["monitor"],
+                "says": "up, then nobody looked" if one["is_up"] else "down",
+                "from_at": instant(one["from_us"]),
+                "to_at": instant(one["to_us"]),
+            }
+            for one in stretches
+        ],
+        "stretch_count": stretch_count,
         "bounding_sample_count": 0 if intervals is None else intervals["sample_count"],
         "exclusions": _told_exclusions(_exclusions(asking, line)),
     }

@@ -10,7 +10,6 @@ say bounds nothing, though its time counts: it reaches the line with no ``eviden
 from __future__ import annotations
 
 # ruff: noqa: S608 - the statements are literals of this module, joined; every value is a parameter.
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import LiteralString

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -40,7 +41,7 @@ def shown(value: object) -> str:
         return "yes" if value else "no"
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
     return "".join(
-        f"\N{LEFT-POINTING ANGLE BRACKET}U+{ord(character):04X}\N{RIGHT-POINTING ANGLE BRACKET}"
+        f"[U+{ord(character):04X}]"
         if character not in _KEPT and unicodedata.category(character) in {"Cc", "Cf", "Zl", "Zp"}
         else character
         for character in text
@@ -50,9 +51,13 @@ def shown(value: object) -> str:
 def page_of(explained: Row) -> str:
     """One self-contained page: no script, nothing fetched, everything escaped."""
     template = resources.files("avoir").joinpath("templates", "evidence.html").read_text()
-    # Every value that is put in passes `shown`, then the escape.
-    environment = Environment(autoescape=True, undefined=StrictUndefined, finalize=shown)
+    environment = Environment(autoescape=True, undefined=StrictUndefined, finalize=_put_in)
     return environment.from_string(template).render(e=explained, columns=_columns)
+
+
+def _put_in(value: object) -> str:
+    """What the template makes of itself as it is; every other value is shown, and then escaped."""
+    return value if isinstance(value, Markup) else shown(value)
 
 
 def write_text(path: Path, text: str) -> None:
