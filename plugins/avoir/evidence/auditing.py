@@ -86,7 +86,7 @@ def _raw_record() -> sql.Composed:
                 select
                     {name} as raw_table, raw._batch_id as batch_id, raw._source_file_id as source_file_id,
                     raw._source_row as source_row, raw._source_name as source_name, {key} as natural_key,
-                    raw._row_hash collate "default" as row_hash, {record_at}::timestamptz as record_at,
+                    raw._row_hash as row_hash, {record_at}::timestamptz as record_at,
                     {payload} as payload
                 from {table} as raw
                 """

@@ -367,23 +367,39 @@ create or replace function audit.credit_evidence_rows() returns table (
             and ranked.fieldname in ('end_date', 'approval')
     ) as found
     union all
+    -- Each monitor is read once over the time in question and matched there: an outage has hundreds of instants.
     select
-        samples.penalty_line_id, 'sample', 'raw_prometheus.samples', found._batch_id, found._source_file_id,
-        found._source_row, samples.source_name, samples.monitor || '|' || to_char(
-            samples.sampled_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
-        ), found._row_hash collate "default", samples.sampled_at
-    from audit.credit_samples() as samples
+        wanted.penalty_line_id, 'sample', 'raw_prometheus.samples', found._batch_id, found._source_file_id,
+        found._source_row, wanted.source_name, wanted.monitor || '|' || to_char(
+            found.sampled_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
+        ), found._row_hash collate "default", found.sampled_at
+    from (
+        select
+            penalty_line_id, source_name, monitor, array_agg(sampled_at) as instants, min(sampled_at) as first_at,
+            max(sampled_at) as last_at
+        from audit.credit_samples()
+        group by penalty_line_id, source_name, monitor
+    ) as wanted
     cross join lateral (
         -- Of two samples of one instant the one landed last holds.
-        select raw._batch_id, raw._source_file_id, raw._source_row, raw._row_hash
-        from raw_prometheus.samples as raw
-        where
-            raw.monitor = samples.monitor
-            and raw.sampled_at = samples.sampled_at
-            and raw._source_name = samples.source_name
-        order by raw._batch_id desc, raw._source_row desc
-        limit 1
+        select
+            within.*,
+            row_number() over (
+                partition by within.sampled_at order by within._batch_id desc, within._source_row desc
+            ) as version_rank
+        from (
+            select raw._batch_id, raw._source_file_id, raw._source_row, raw._row_hash, raw.sampled_at
+            from raw_prometheus.samples as raw
+            where
+                raw.monitor = wanted.monitor
+                and raw._source_name = wanted.source_name
+                and raw.sampled_at between wanted.first_at and wanted.last_at
+            -- A fence, all rows in any order: without it each instant would be looked up by itself.
+            offset 0
+        ) as within
+        inner join unnest(wanted.instants) as instants (sampled_at) on instants.sampled_at = within.sampled_at
     ) as found
+    where found.version_rank = 1
     union all
     select
         samples.penalty_line_id, 'sample', 'raw_upptime.checks', raw._batch_id, raw._source_file_id, raw._source_row,
