@@ -338,6 +338,122 @@ def test_a_line_whose_fact_is_gone_still_leads_to_its_raw_rows(
         connection.rollback()
 
 
+# Terms that the contracts of the small world do not have, laid over one of its clauses.
+OTHER_TERMS = """
+    insert into reference.non_cumulation values (%(version)s, %(clause)s, 'once', 'month', 'highest', null, 1);
+    update penalties.int_penalty_cumulations set group_id = 'once', is_kept = true where event_id = %(event)s;
+    insert into reference.repeat_multipliers
+    values (%(version)s, %(clause)s, 1, 1, false), (%(version)s, %(clause)s, 2, 2, true);
+    update reference.contract_charges
+    set exemption_amount = 100, exemption_over = 'term', index_id = 'SYNTEC', index_base_value = 250,
+        index_lag_months = 1
+    where contract_version_id = %(version)s;
+    insert into reference.index_values
+    select contract_id, 'SYNTEC', cast(origin_month_date - interval '1 month' as date), 260, now(), null
+    from penalties.fct_penalty_lines where penalty_line_id = %(line)s;
+    insert into reference.clause_bands
+    values (%(version)s, %(clause)s, 1, 0, true, null, false, 10, null, null);
+    update reference.clauses
+    set event_cap_pct = 5, earn_back_level = 99, earn_back_months = 2, earn_back_pct = 100, formula = 'tiers'
+    where contract_version_id = %(version)s and clause_id = %(clause)s;
+    insert into intermediate.current_caps (
+        contract_version_id, cap_id, cap_per, cap_scope, scope_key, cap_amount, contract_id
+    )
+    select contract_version_id, cap_per, cap_per, 'contract', '', 50000, contract_id
+    from penalties.fct_penalty_lines, unnest(array['quarter', 'rolling_12_months', 'term']) as cap_per
+    where penalty_line_id = %(line)s;
+    insert into penalties.int_cap_limits (
+        contract_version_id, contract_id, month_no, cap_per, cap_scope, scope_key, scope_id, part_no,
+        window_no, is_capped, limit_amount
+    )
+    select caps.contract_version_id, caps.contract_id, events.month_no, cap_per, cap_scope, scope_key, 's', 999,
+        0, true, 50000
+    from intermediate.current_caps as caps, penalties.int_penalty_events as events
+    where caps.scope_key = '' and caps.contract_version_id = %(version)s and events.event_id = %(event)s;
+    update penalties.fct_penalty_lines set formula = 'tiers', band_no = 1 where penalty_line_id = %(line)s;
+    update mart.fct_penalty_lines set formula = 'tiers', band_no = 1 where penalty_line_id = %(line)s
+"""
+
+
+def test_terms_that_the_small_world_does_not_have_are_told_too(
+    published: PublishedWarehouse, explained: dict[str, dict[str, Any]]
+) -> None:
+    line = a_line(explained, "clock")["line"]
+    given = {
+        "version": line["contract_version_id"],
+        "clause": line["clause_id"],
+        "event": line["event_id"],
+        "line": line["penalty_line_id"],
+    }
+    with published.connect("avoir_transformer") as connection:
+        for statement in OTHER_TERMS.split(";"):
+            connection.execute(statement.encode(), given)
+        found = explain(connection, line["penalty_line_id"], limit=ALL)
+        connection.rollback()
+    jsonschema.validate(found, SCHEMA)
+    told = {step["step"]: step["told"] for step in found["steps"]}
+    parameters = {step["step"]: step["parameters"] for step in found["steps"]}
+    assert told["formula"] == f"band 1: 10 % of {line['base_amount']} EUR (month_invoice)"
+    assert told["repeat"].startswith(f"failing month {line['failing_month_no']} in a row")
+    assert told["non_cumulation"] == "group once (highest per month): kept"
+    assert (
+        told["rolling_cap"] == "at most contract per rolling_12_months 50000 EUR, contract per term 50000 EUR"
+    )
+    assert told["exemption"].startswith("nothing is due up to 100 EUR in the term; the total is ")
+    assert told["indexation"].startswith("SYNTEC: 260 / 250")
+    assert told["earn_back"] == "100 % come back after 2 months at 99"
+    assert [cap["cap_per"] for cap in parameters["period_cap"]["caps"]] == ["month", "quarter"]
+    rivals = parameters["non_cumulation"]["rivals"]
+    assert rivals
+    assert line["penalty_line_id"] not in {one["penalty_line_id"] for one in rivals}
+
+
+def test_a_month_judged_at_once_rests_on_all_that_was_counted_in_it(
+    published: PublishedWarehouse, explained: dict[str, dict[str, Any]]
+) -> None:
+    line = a_line(explained, "clock")["line"]
+    key = (line["contract_version_id"], line["clause_id"], line["origin_month_date"])
+    with published.connect("avoir_transformer") as connection:
+        clocks = connection.execute(
+            "update facts.fct_ticket_clocks set aggregation = 'ratio' "
+            "where contract_version_id = %s and clause_id = %s and month_date = %s returning ticket_id",
+            key,
+        ).fetchall()
+        connection.execute(
+            """
+            insert into facts.fct_indicator_months (
+                indicator_month_id, contract_version_id, contract_id, vendor_id, service_id, clause_id,
+                aggregation, month_date, is_complete, decided_count, met_count, ended_count, measured_numerator,
+                measured_denominator, outcome
+            )
+            select 'a month', contract_version_id, contract_id, vendor_id, service_id, clause_id, 'ratio',
+                origin_month_date, true, 10, 9, 10, 900, 10, 'breached'
+            from mart.fct_penalty_lines where penalty_line_id = %s
+            """,
+            (line["penalty_line_id"],),
+        )
+        connection.execute(
+            "update mart.fct_penalty_lines set event_id = 'a month', subject_name = '' "
+            "where penalty_line_id = %s",
+            (line["penalty_line_id"],),
+        )
+        found = explain(connection, line["penalty_line_id"], limit=ALL)
+        some = next(raw for raw in found["raw"] if raw["evidence_kind"] == "ticket")
+        reached = impact(connection, "servicenow.incident", [some["natural_key"]])
+        connection.rollback()
+    jsonschema.validate(found, SCHEMA)
+    assert found["fact"]["kind"] == "indicator_month"
+    assert found["fact"]["judged_count"] == len(clocks) > 10
+    tickets = {
+        f"{raw['source_name']}:{raw['natural_key']}"
+        for raw in found["raw"]
+        if raw["evidence_kind"] == "ticket"
+    }
+    assert tickets == {ticket_id for (ticket_id,) in clocks}
+    assert line["penalty_line_id"] in {one["penalty_line_id"] for one in reached["lines"]}
+    assert "indicator_month" in {one["kind"] for one in reached["facts"]}
+
+
 def test_what_is_not_there_is_said_with_its_mend(published: PublishedWarehouse) -> None:
     run = CliRunner().invoke
     for arguments, told in (

@@ -276,8 +276,7 @@ def _base(asking: Asking, line: Row) -> Row:
         """
         select invoiced.invoice_line_id, evidence.source_name, evidence.document_id, invoiced.invoice_number,
             invoiced.type_code, evidence.line_key, invoiced.line_kind, invoiced.item_key, invoiced.service_id,
-            invoiced.issue_date, invoiced.net_amount, invoiced.currency, coalesce(evidence.is_of_base,
-                false) as is_of_base
+            invoiced.issue_date, invoiced.net_amount, invoiced.currency, evidence.is_of_base
         from audit.credit_invoice_lines() as evidence
         inner join facts.fct_invoice_lines as invoiced
             on invoiced.invoice_line_id

@@ -226,7 +226,11 @@ create or replace function audit.credit_invoice_lines() returns table (
         invoiced.source_name,
         invoiced.document_id,
         invoiced.line_key,
-        lines.base_kind = 'month_invoice' or (lines.base_kind = 'service_lines' and invoiced.service_id = lines.service_id)
+        coalesce(
+            lines.base_kind = 'month_invoice'
+            or (lines.base_kind = 'service_lines' and invoiced.service_id = lines.service_id),
+            false
+        )
     from audit.credit_lines() as lines
     inner join reference.clauses as clauses
         on clauses.contract_version_id = lines.contract_version_id and clauses.clause_id = lines.clause_id
