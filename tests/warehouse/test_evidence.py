@@ -340,7 +340,8 @@ def test_a_line_whose_fact_is_gone_still_leads_to_its_raw_rows(
 
 # Terms that the contracts of the small world do not have, laid over one of its clauses.
 OTHER_TERMS = """
-    insert into reference.non_cumulation values (%(version)s, %(clause)s, 'once', 'month', 'highest', null, 1);
+    insert into reference.non_cumulation
+    values (%(version)s, %(clause)s, 'once', 'month', 'highest', null, 1);
     update penalties.int_penalty_cumulations set group_id = 'once', is_kept = true where event_id = %(event)s;
     insert into reference.repeat_multipliers
     values (%(version)s, %(clause)s, 1, 1, false), (%(version)s, %(clause)s, 2, 2, true);
@@ -366,8 +367,8 @@ OTHER_TERMS = """
         contract_version_id, contract_id, month_no, cap_per, cap_scope, scope_key, scope_id, part_no,
         window_no, is_capped, limit_amount
     )
-    select caps.contract_version_id, caps.contract_id, events.month_no, cap_per, cap_scope, scope_key, 's', 999,
-        0, true, 50000
+    select caps.contract_version_id, caps.contract_id, events.month_no, cap_per, cap_scope, scope_key, 's',
+        999, 0, true, 50000
     from intermediate.current_caps as caps, penalties.int_penalty_events as events
     where caps.scope_key = '' and caps.contract_version_id = %(version)s and events.event_id = %(event)s;
     update penalties.fct_penalty_lines set formula = 'tiers', band_no = 1 where penalty_line_id = %(line)s;
@@ -423,8 +424,8 @@ def test_a_month_judged_at_once_rests_on_all_that_was_counted_in_it(
             """
             insert into facts.fct_indicator_months (
                 indicator_month_id, contract_version_id, contract_id, vendor_id, service_id, clause_id,
-                aggregation, month_date, is_complete, decided_count, met_count, ended_count, measured_numerator,
-                measured_denominator, outcome
+                aggregation, month_date, is_complete, decided_count, met_count, ended_count,
+                measured_numerator, measured_denominator, outcome
             )
             select 'a month', contract_version_id, contract_id, vendor_id, service_id, clause_id, 'ratio',
                 origin_month_date, true, 10, 9, 10, 900, 10, 'breached'
