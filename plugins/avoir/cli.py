@@ -365,7 +365,7 @@ def explain(
     there is no such line or entry. The JSON is described by docs/evidence.schema.json.
 
     Examples:
-      avoir explain 17
+      avoir explain 4
 
       avoir explain 9b2f6c0d5f0c4a4f8f6f3f0f7f9a1b2c --format html --out credit.html
     """
@@ -398,17 +398,18 @@ def impact(
     record: Annotated[
         list[str], typer.Argument(help="BATCH_ID and SOURCE_ROW, or the record's own key or number.")
     ],
+    source: Annotated[str | None, typer.Option(help="Only records of this source.")] = None,
     form: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
     limit: Annotated[int, typer.Option(min=1, help="Most rows of each kind that are shown.")] = 200,
     profile: Profile = None,
 ) -> None:
     """Show what a raw record reaches: facts, penalty lines, months, ledger entries and credit notes.
 
-    By key, all landed versions of the record are meant. A key of several parts is joined by |. Exit code 2:
-    there is no such table or row.
+    By key, all landed versions of the record are meant, of every source that has one. A key of several parts
+    is joined by |. Exit code 2: there is no such table or row.
 
     Examples:
-      avoir impact servicenow.incident INC0028017
+      avoir impact servicenow.incident INC0029006 --source helios_servicenow
 
       avoir impact raw_servicenow.sys_audit 4 117 --format json
 
@@ -422,7 +423,7 @@ def impact(
     here = _here(profile)
     with database(here) as warehouse, warehouse.connect("auditor") as connection:
         try:
-            reached = reached_by(connection, raw_table, record, limit=limit)
+            reached = reached_by(connection, raw_table, record, source=source, limit=limit)
         except UnknownRecordError as error:
             _exit_unknown(error)
     if form == "json":

@@ -7,7 +7,7 @@ The bootstrap is idempotent and needs an administrator; everything after it runs
 ``avoir_transformer``  reads raw, owns everything computed from it, publishes the mart
 ``bi_reader``       reads ``mart``
 ``finance_reader``  reads ``finance``
-``auditor``         reads everything, writes nothing
+``auditor``         reads everything, alone ``audit``, writes nothing
 ==================  =====================================================================
 """
 

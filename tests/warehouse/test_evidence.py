@@ -155,10 +155,17 @@ def test_a_row_is_found_by_its_batch_and_its_number_too(
     one = a_line(explained, "clock")
     ticket = next(raw for raw in one["raw"] if raw["evidence_kind"] == "ticket")
     by_row = impact(auditor, "servicenow.incident", [str(ticket["batch_id"]), str(ticket["source_row"])])
-    by_number = impact(auditor, "raw_servicenow.incident", [ticket["payload"]["number"]])
+    by_number = impact(
+        auditor, "raw_servicenow.incident", [ticket["payload"]["number"]], source=ticket["source_name"]
+    )
     assert [raw["row_hash"] for raw in by_row["raw"]] == [ticket["row_hash"]]
     assert by_row["lines"] == by_number["lines"]
     assert {line["evidence_kind"] for line in by_row["lines"]} == {"ticket"}
+    # Vendors number their tickets alike: without a source all of that number are meant.
+    everywhere = impact(auditor, "raw_servicenow.incident", [ticket["payload"]["number"]])
+    assert {raw["source_name"] for raw in everywhere["raw"]} > {
+        raw["source_name"] for raw in by_number["raw"]
+    }
 
 
 def test_a_sample_among_samples_reaches_the_month_that_its_time_counts_in(
@@ -461,6 +468,7 @@ def test_what_is_not_there_is_said_with_its_mend(published: PublishedWarehouse) 
         (["explain", "nothing"], "there is no penalty line 'nothing'"),
         (["explain", "999999"], "the ledger has no entry 999999"),
         (["impact", "servicenow.incident", "nothing"], "raw_servicenow.incident has no 'nothing'"),
+        (["impact", "servicenow.incident", "INC0027028", "--source", "no_such"], "from source 'no_such'"),
         (["impact", "servicenow.nothing", "1"], "there is no raw table 'servicenow.nothing'"),
         (["impact", "prometheus.samples", "a|not a day"], "its key (monitor | sampled_at)"),
     ):

@@ -43,7 +43,14 @@ class _Reached:
     lines: LiteralString
 
 
-def impact(connection: psycopg.Connection, table: str, record: Sequence[str], *, limit: int = LIMIT) -> Row:
+def impact(
+    connection: psycopg.Connection,
+    table: str,
+    record: Sequence[str],
+    *,
+    source: str | None = None,
+    limit: int = LIMIT,
+) -> Row:
     """Say what a raw record reaches.
 
     Args:
@@ -51,6 +58,7 @@ def impact(connection: psycopg.Connection, table: str, record: Sequence[str], *,
         table: a raw table, with or without ``raw_``.
         record: batch id and row in its source; or alone the record's natural key (``|`` between its parts) or
             the number by which people know it. By key all landed versions of the record are meant.
+        source: only records of this source; vendors number their tickets alike.
         limit: most raw rows, facts and lines that are shown.
 
     Raises:
@@ -60,7 +68,7 @@ def impact(connection: psycopg.Connection, table: str, record: Sequence[str], *,
     asking = Asking(connection, limit=limit)
     require_published(asking)
     name = _table_named(table)
-    raw = with_payloads(asking, _found(asking, name, record))
+    raw = with_payloads(asking, _found(asking, name, record, source))
     facts: dict[tuple[str, str], Row] = {}
     lines: dict[str, Row] = {}
     for one in raw:
@@ -117,12 +125,12 @@ def _table_named(table: str) -> str:
     return name
 
 
-def _found(asking: Asking, name: str, record: Sequence[str]) -> list[Row]:
+def _found(asking: Asking, name: str, record: Sequence[str], source: str | None) -> list[Row]:
     _, table = raw_tables()[name]
     rows: list[Row]
     if len(record) == 2 and all(part.isascii() and part.isdigit() and len(part) <= 18 for part in record):
         where: sql.Composable = sql.SQL("raw._batch_id = %s and raw._source_row = %s")
-        rows = raw_rows(asking, name, where, [int(part) for part in record])
+        rows = raw_rows(asking, name, where, [int(part) for part in record], source)
         asked = f"row {record[1]} of batch {record[0]}"
     elif len(record) == 1:
         parts = record[0].rsplit("|", len(table.key) - 1)
@@ -136,22 +144,23 @@ def _found(asking: Asking, name: str, record: Sequence[str]) -> list[Row]:
             )
             try:
                 with asking.connection.transaction():
-                    rows = raw_rows(asking, name, where, parts)
+                    rows = raw_rows(asking, name, where, parts, source)
             except psycopg.errors.DataError:
                 rows = []
         if not rows and name in _KNOWN_AS:
             where = sql.SQL("raw.{} = %s").format(sql.Identifier(_KNOWN_AS[name]))
-            rows = raw_rows(asking, name, where, record)
+            rows = raw_rows(asking, name, where, record, source)
     else:
         raise UnknownRecordError(
             f"a raw row is named by its batch and its row, or by its key alone; got {' '.join(record)!r}. "
             f"The key of {name} is {' | '.join(table.key)}."
         )
     if not rows:
+        of = "" if source is None else f" from source {source!r}"
         also = f" or {_KNOWN_AS[name]}" if name in _KNOWN_AS else ""
         raise UnknownRecordError(
-            f"{name} has no {asked}. Give a batch and a row, or its key ({' | '.join(table.key)}{also}); see "
-            "what landed with: avoir sql "
+            f"{name} has no {asked}{of}. Give a batch and a row, or its key ({' | '.join(table.key)}{also}); "
+            "see what landed with: avoir sql "
             f"\"select * from audit.raw_record where raw_table = '{name}' limit 20\""
         )
     return rows

@@ -146,7 +146,13 @@ def _files(asking: Asking, file_ids: Sequence[int]) -> dict[int | None, Row]:
     return {row["file_id"]: {name: v for name, v in row.items() if name != "file_id"} for row in rows}
 
 
-def raw_rows(asking: Asking, table_name: str, where: sql.Composable, values: Sequence[object]) -> list[Row]:
+def raw_rows(
+    asking: Asking,
+    table_name: str,
+    where: sql.Composable,
+    values: Sequence[object],
+    source: str | None,
+) -> list[Row]:
     """Raw rows of a table in the shape of evidence, without a line; ``where`` is over ``raw``."""
     system, table = raw_tables()[table_name]
     record_at = (
@@ -159,7 +165,7 @@ def raw_rows(asking: Asking, table_name: str, where: sql.Composable, values: Seq
                 raw._source_file_id as source_file_id, raw._source_row as source_row,
                 raw._source_name as source_name, {key} as natural_key, raw._row_hash as row_hash,
                 {record_at}::timestamptz as record_at
-            from {table} as raw where {where}
+            from {table} as raw where {where} and (%s::text is null or raw._source_name = %s)
             order by raw._batch_id, raw._source_row, raw._row_hash limit {limit}
             """
         ).format(
@@ -170,5 +176,5 @@ def raw_rows(asking: Asking, table_name: str, where: sql.Composable, values: Seq
             where=where,
             limit=sql.Literal(asking.limit),
         ),
-        values,
+        [*values, source, source],
     )

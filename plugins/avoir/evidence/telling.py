@@ -23,6 +23,8 @@ from avoir.evidence.asking import Row
 #: Longest cell of the terminal's tables, in characters; the page and JSON cut nothing.
 _CELL_CHARACTERS = 160
 _KEPT = {"\n", "\t"}
+#: Columns that are copied from a terminal: never folded.
+_WHOLE = {"penalty_line_id", "fact_id", "table"}
 #: Parts of what a raw row reaches, with the columns that only JSON has.
 _LEFT_OUT = {
     "facts": {"contract_version_id"},
@@ -175,6 +177,7 @@ def _raw(console: Console, raw: list[Row], counts: dict[str, Row]) -> None:
         {
             "kind": one["evidence_kind"],
             "table": one["raw_table"],
+            "source": one["source_name"],
             "batch": one["batch_id"],
             "file": None
             if one["file"] is None
@@ -199,7 +202,7 @@ def _say(console: Console, text: Any) -> None:
 def _table(console: Console, rows: list[Row], names: Any) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in names:
-        table.add_column(Text(name), overflow="fold")
+        table.add_column(Text(name), overflow="fold", no_wrap=name in _WHOLE)
     for row in rows:
         cells = [shown(row.get(name)) for name in names]
         table.add_row(
