@@ -225,6 +225,7 @@ EXPLAINED: dict[str, Any] = {
         {
             "evidence_kind": "ticket",
             "raw_table": "t",
+            "source_name": "s",
             "natural_key": "n",
             "batch_id": 1,
             "source_file_id": 1,
