@@ -9,7 +9,7 @@ UV := $(shell command -v uv 2>/dev/null || echo $(TOOLS)/bin/uv)
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help run run-real up down status test test-fast test-system test-mutants bench bench-small bench-penalties lint format docs clean
+.PHONY: help run run-real up down status test test-fast test-system test-mutants bench bench-small bench-penalties bench-evidence lint format docs clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ bench-small: .venv/.synced  ## the same on little data, only printed (under two 
 
 bench-penalties: .venv/.synced  ## the penalty pipeline on a million lines (about three minutes)
 	$(BIN)/python bench/penalties.py
+
+bench-evidence: .venv/.synced  ## what a credit rests on, among ten million raw rows (about ten minutes)
+	$(BIN)/python bench/evidence.py
 
 format: .venv/.synced  ## let ruff and sqlfluff write
 	$(BIN)/ruff check --fix .

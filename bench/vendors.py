@@ -147,11 +147,19 @@ def land_batches(database: Database, first_day: date, end: date) -> None:
 
 
 def land_probes(
-    database: Database, monitors: Sequence[str], *, first_day: date, end: date, probe_seconds: int
+    database: Database,
+    monitors: Sequence[str],
+    *,
+    first_day: date,
+    end: date,
+    probe_seconds: int,
+    is_ordered: bool = False,
 ) -> None:
-    """Land the probes of the days from one up to another."""
+    """Land the probes of the days from one up to another; in the order the loader puts them in, or any."""
     days = _days(first_day, end)
-    database.draw("probes", source=MONITORING, monitors=monitors, pace_s=probe_seconds, **days)
+    database.draw(
+        "probes", source=MONITORING, monitors=monitors, pace_s=probe_seconds, is_ordered=is_ordered, **days
+    )
 
 
 def draw_tickets(

@@ -32,3 +32,6 @@ from (
 ) as days,
     generate_series(0, {{ 86400 // pace_s - 1 }}) as step
 where not (step * {{ pace_s }} >= days.silent_s and step * {{ pace_s }} < days.silent_s + days.silence_s)
+{%- if is_ordered %}
+order by days.day_no, days.monitor, step
+{%- endif %}

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import psycopg
 import typer
@@ -72,6 +72,7 @@ Profile = Annotated[str | None, typer.Option(help="demo, real or your own; AVOIR
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 SOURCES_FAILED = 3
+UNKNOWN_RECORD = 2
 
 errors = Console(stderr=True, highlight=False)
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
@@ -666,6 +667,108 @@ def roles_revoke_login(vendor: str, profile: Profile = None) -> None:
     with database(here) as warehouse:
         role = allow_login(warehouse, vendor, allowed=False)
     console.print(f"{role.role_name} may not sign in")
+
+
+@app.command()
+def explain(
+    credit: Annotated[str, typer.Argument(help="A penalty_line_id, or the number of a ledger entry.")],
+    form: Annotated[str, typer.Option("--format", help="table, json or html.")] = "table",
+    out: Annotated[Path | None, typer.Option(help="Write to this file instead of printing.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Most rows of each kind that are shown.")] = 200,
+    profile: Profile = None,
+) -> None:
+    """Show everything behind one credit: ledger, clause, every step, the fact, invoices, and the raw rows.
+
+    A line of a closed month is shown as it was frozen, with what the last build would say now. Exit code 2:
+    there is no such line or entry. The JSON is described by docs/evidence.schema.json.
+
+    Examples:
+      avoir explain 4
+
+      avoir explain 9b2f6c0d5f0c4a4f8f6f3f0f7f9a1b2c --format html --out credit.html
+    """
+    from avoir.evidence.asking import UnknownRecordError  # noqa: PLC0415
+    from avoir.evidence.explaining import explain as explained_by  # noqa: PLC0415
+    from avoir.evidence.telling import page_of, print_explained, write_text  # noqa: PLC0415
+
+    _choose_format(form, ("table", "json", "html"))
+    here = _here(profile)
+    with database(here) as warehouse, warehouse.connect("auditor") as connection:
+        try:
+            explained = explained_by(connection, credit, limit=limit)
+        except UnknownRecordError as error:
+            _exit_unknown(error)
+    if form == "table":
+        with _output(out) as printer:
+            print_explained(printer, explained)
+        return
+    text = page_of(explained) if form == "html" else json.dumps(explained, indent=2) + "\n"
+    if out is None:
+        print(text, end="")
+    else:
+        write_text(out, text)
+        errors.print(f"{out} is written", markup=False, soft_wrap=True)
+
+
+@app.command()
+def impact(
+    raw_table: Annotated[str, typer.Argument(help="A raw table, as servicenow.incident.")],
+    record: Annotated[
+        list[str], typer.Argument(help="BATCH_ID and SOURCE_ROW, or the record's own key or number.")
+    ],
+    source: Annotated[str | None, typer.Option(help="Only records of this source.")] = None,
+    form: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
+    limit: Annotated[int, typer.Option(min=1, help="Most rows of each kind that are shown.")] = 200,
+    profile: Profile = None,
+) -> None:
+    """Show what a raw record reaches: facts, penalty lines, months, ledger entries and credit notes.
+
+    By key, all landed versions of the record are meant, of every source that has one. A key of several parts
+    is joined by |. Exit code 2: there is no such table or row.
+
+    Examples:
+      avoir impact servicenow.incident INC0029006 --source helios_servicenow
+
+      avoir impact raw_servicenow.sys_audit 4 117 --format json
+
+      avoir impact prometheus.samples "helios-platform|2026-06-05T00:45:17Z"
+    """
+    from avoir.evidence.asking import UnknownRecordError  # noqa: PLC0415
+    from avoir.evidence.impact import impact as reached_by  # noqa: PLC0415
+    from avoir.evidence.telling import print_impact  # noqa: PLC0415
+
+    _choose_format(form, ("table", "json"))
+    here = _here(profile)
+    with database(here) as warehouse, warehouse.connect("auditor") as connection:
+        try:
+            reached = reached_by(connection, raw_table, record, source=source, limit=limit)
+        except UnknownRecordError as error:
+            _exit_unknown(error)
+    if form == "json":
+        print(json.dumps(reached, indent=2))
+    else:
+        print_impact(console, reached)
+
+
+def _choose_format(form: str, known: tuple[str, ...]) -> None:
+    if form not in known:
+        raise RuntimeError(f"there is no format {form!r}; use {', '.join(known[:-1])} or {known[-1]}.")
+
+
+def _exit_unknown(error: Exception) -> NoReturn:
+    errors.print(f"avoir: {error}", style="red", markup=False, soft_wrap=True)
+    raise typer.Exit(UNKNOWN_RECORD) from error
+
+
+@contextmanager
+def _output(out: Path | None) -> Iterator[Console]:
+    """The terminal, or a file of plain text."""
+    if out is None:
+        yield console
+        return
+    with out.open("w", encoding="utf-8") as file:
+        yield Console(file=file, highlight=False, width=140)
+    errors.print(f"{out} is written", markup=False, soft_wrap=True)
 
 
 @contracts_app.command("check")

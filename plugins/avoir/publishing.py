@@ -515,6 +515,12 @@ def _ensure_table(connection: psycopg.Connection, table: Published) -> bool:
         connection.execute(
             sql.SQL("alter table {} add column {} {}").format(target, sql.Identifier(column), sql.SQL(kind))
         )
+    if table.key:
+        connection.execute(
+            sql.SQL("create index if not exists {} on {} ({})").format(
+                sql.Identifier(f"{table.name}_key"), target, sql.Identifier(table.key)
+            )
+        )
     guard_published(connection, name)
     copy_comments(connection, table.candidate, name)
     return is_new or bool(missing)

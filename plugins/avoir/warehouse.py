@@ -2,16 +2,7 @@
 
 The bootstrap is idempotent and needs an administrator; everything after it runs with the least role:
 
-=====================  ==================================================================================
-``avoir_loader``       owns ``raw_*`` and ``loads``: lands what vendors' systems say
-``avoir_transformer``  reads raw, owns everything computed from it, publishes the mart, appends to the ledger
-``bi_reader``          reads ``mart``
-``finance_reader``     reads ``finance``
-``auditor``            reads everything, writes nothing
-``avoir_vendors``      signs in nowhere; what every vendor's role may (:mod:`avoir.roles`): its own rows
-=====================  ==================================================================================
-
-``docs/roles.md`` says what each may do with every object; a test holds the two together.
+=====================  ===========================================================================
 """
 
 from __future__ import annotations
@@ -26,6 +17,7 @@ from psycopg import sql
 
 from avoir.contracts.loading import create_reference
 from avoir.credentials import load_credentials
+from avoir.evidence.auditing import create_audit
 from avoir.guarding import VENDORS, guard_appended, guard_published, make_portal
 from avoir.loading import create_raw
 from avoir.settings import Settings
@@ -40,6 +32,7 @@ COMPUTED_SCHEMAS = (
     "builds",
     "penalties",
     "candidate",
+    "audit",
 )
 RAW_SCHEMAS = ("loads", *(system.schema for system in SYSTEMS))
 ADMINISTERED_SCHEMAS = ("mart", "checks", "ledger", "finance", "access", "vendor_portal")
@@ -170,6 +163,7 @@ def bootstrap(warehouse: Warehouse, *, own_server: bool = False) -> None:
             text = resources.files("avoir").joinpath("sql", script).read_text()
             connection.execute(text)
         _grant(connection)
+        create_audit(connection)
         guard_appended(connection)
         connection.execute("set local role avoir_transformer")
         _guard_what_is_published(connection)

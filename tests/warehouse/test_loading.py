@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -271,6 +273,37 @@ def test_a_sample_read_in_another_zone_is_the_same_sample(
     load_window(connection, PROBES, JANUARY)
     with psycopg.connect(warehouse_dsn, options="-c timezone=Asia/Kolkata") as elsewhere:
         assert load_window(elsewhere, PROBES, JANUARY).rows_landed == 0
+
+
+def test_samples_of_a_load_lie_in_the_order_that_evidence_looks_them_up_by(
+    connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    minutes = [JANUARY.start + timedelta(minutes=n) for n in range(3000)]
+    told["prometheus"] = [
+        Rows("samples", [(name, at.isoformat(), "1") for at in minutes], range(1, 3001)) for name in "dcba"
+    ]
+    load_window(connection, PROBES, JANUARY)
+    lies = connection.execute(
+        "select monitor, sampled_at from raw_prometheus.samples_2026_01 order by ctid"
+    ).fetchall()
+    assert len(lies) == 12_000
+    assert lies == sorted(lies)
+    connection.execute(
+        """
+        select brin_summarize_new_values(i.indexrelid)
+        from pg_index i join pg_class c on c.oid = i.indexrelid join pg_am a on a.oid = c.relam
+        where i.indrelid = 'raw_prometheus.samples_2026_01'::regclass and a.amname = 'brin'
+        """
+    )
+    connection.execute("set local enable_seqscan = off")
+    ((plan,),) = connection.execute(
+        "explain (analyze, format json) select * from raw_prometheus.samples "
+        "where monitor = 'c' and sampled_at = %s",
+        (minutes[1500],),
+    ).fetchall()
+    (removed,) = re.findall(r'"Rows Removed by Index Recheck": (\d+)', json.dumps(plan))
+    assert int(removed) < 4000
+    connection.commit()
 
 
 @pytest.mark.parametrize("table", ["sys_audit", "samples_2026_01"])

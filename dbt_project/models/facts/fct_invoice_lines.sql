@@ -1,3 +1,5 @@
+{{ config(indexes=[{'columns': ['contract_id', 'month_date']}]) }}
+
 with invoices as (
 
     select * from {{ ref('stg_einvoice__invoices') }}

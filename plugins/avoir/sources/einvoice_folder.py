@@ -55,12 +55,14 @@ INVOICES = Table(
         Column("received_at", hashed=False),
     ),
     key=("document_id",),
+    subject="document_id",
 )
 
 INVOICE_LINES = Table(
     "invoice_lines",
     text_columns("document_id", "invoice_number", "line_no", *(term.column for term in LINE_TERMS)),
     key=("document_id", "line_no"),
+    subject="document_id",
 )
 
 INVOICE_ADJUSTMENTS = Table(
@@ -69,6 +71,7 @@ INVOICE_ADJUSTMENTS = Table(
         "document_id", "invoice_number", "line_no", "kind", *(term.column for term in ADJUSTMENT_TERMS)
     ),
     key=("document_id", "line_no"),
+    subject="document_id",
 )
 
 #: What the terms leave out, a credit note needs: parties' addresses, the VAT breakdown. ``content`` is the

@@ -70,7 +70,8 @@ class Table:
 
     ``key`` identifies the record, ``updated`` orders its versions (``None``: records never change),
     ``partition`` is the ``timestamptz`` column by whose UTC month the table is partitioned, ``subject`` the
-    column that names what a row is about: a build looks up the rows of what changed by it.
+    column that names what a row is about: a build looks up the rows of what changed by it, and evidence the
+    rows behind a credit.
     """
 
     name: str

@@ -41,6 +41,7 @@ CHECKS = Table(
     "checks",
     text_columns("commit", "checked_at", "slug", "name", "status", "http_code", "response_ms"),
     key=("slug", "checked_at"),
+    subject="slug",
 )
 
 #: Raw columns of what the monitor publishes, with their names in ``summary.json``.

@@ -28,6 +28,7 @@ INVOICES = Table(
     ),
     key=("invoice_id",),
     updated="updated_date_utc",
+    subject="invoice_id",
 )  # fmt: skip
 
 LINE_COLUMNS = (
@@ -42,6 +43,7 @@ INVOICE_LINE_ITEMS = Table(
     # no longer has is told from one that did not change, although raw never forgets either.
     text_columns(*LINE_COLUMNS, "invoice_updated_date_utc"),
     key=("line_item_id", "invoice_updated_date_utc"),
+    subject="invoice_id",
 )
 
 CONTACTS = Table("contacts", text_columns("contact_id", "name", "_fivetran_deleted"), key=("contact_id",))
