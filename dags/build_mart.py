@@ -4,6 +4,7 @@ Runs once a night: as soon as every source has landed, or at the fixed hour with
 
 **When it fails:** read the failed task's log, mend the cause, clear the task. A border that does not hold
 is not a crash: it is a verdict, the last good mart stays and the run fails at `publish` to be seen.
+When a release adds a column and somebody reads all the time, `publish` says who; end that session and clear.
 **Who is hurt:** readers keep the last published version of every month.
 **Clear or run anew:** clear when the code or the contracts were mended; run anew when sources landed since.
 """
