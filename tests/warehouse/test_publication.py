@@ -164,6 +164,7 @@ def test_a_person_lets_a_held_month_through_and_says_why(published: PublishedWar
                 " and vendor_id = 'helios'"
                 " and month_date = '2026-05-01'"
             ).fetchone() == ("unchanged",)
+        with published.connect("admin") as connection:
             connection.execute("update checks.releases set version_id = 'of another candidate'")
         rebuild(published.settings, as_of=published.as_of, run_id="another version")
         with published.connect() as connection:
