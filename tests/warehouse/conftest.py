@@ -16,7 +16,7 @@ import pytest
 from avoir.credentials import load_credentials
 from avoir.demo.server import RunningWorld
 from avoir.demo.world import build_world
-from avoir.postgres import EmbeddedPostgres
+from avoir.postgres import EmbeddedPostgres, free_port
 from avoir.publishing import mart_sha256, publish
 from avoir.running import night
 from avoir.services import Surroundings, database, surroundings_of
@@ -72,6 +72,20 @@ class BareWarehouse:
     url: str
     environment: dict[str, str]
     project: Path
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _ports_of_its_own() -> Iterator[None]:
+    """Two processes that look for the usual ports at once would both find them free."""
+    names = ("AVOIR_POSTGRES_PORT", "AVOIR_AIRFLOW_PORT", "AVOIR_DEMO_PORT")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update({name: str(free_port(0)) for name in names})
+    yield
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 @pytest.fixture(scope="module")

@@ -300,7 +300,7 @@ def test_the_auditor_reads_and_others_do_not(published: PublishedWarehouse) -> N
 def test_views_outlive_the_tables_that_dbt_makes_anew(published: PublishedWarehouse) -> None:
     question = "select md5(string_agg(e::text, '|' order by e::text)), count(*) from audit.credit_evidence e"
     with published.here.warehouse.connect("avoir_transformer") as owner:
-        owner.execute("create view checks.bound as select penalty_line_id from penalties.fct_penalty_lines")
+        owner.execute("create view candidate.bound as select clause_id from penalties.fct_penalty_lines")
     with published.connect() as connection:
         before = connection.execute(question).fetchone()
     assert before[1] > 100
@@ -317,7 +317,7 @@ def test_views_outlive_the_tables_that_dbt_makes_anew(published: PublishedWareho
         environment=published.here.environment,
     )  # fmt: skip
     with published.connect() as connection:
-        assert connection.execute("select to_regclass('checks.bound')").fetchone() == (None,), (
+        assert connection.execute("select to_regclass('candidate.bound')").fetchone() == (None,), (
             "nothing was dropped"
         )
         assert connection.execute(question).fetchone() == before

@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from avoir.publishing import _reasons_to_hold
+from avoir.publishing import reasons_to_hold
 from avoir.running import night
 from avoir.services import database, surroundings_of
 from avoir.settings import REAL_AS_OF, Settings
@@ -290,12 +290,12 @@ def test_a_month_in_a_foreign_currency_waits_for_its_contracts_source(planted: P
     key = ("maple", date(2019, 12, 1), "USD")
     put = "update loads.watermarks set watermark = %s where source_name = 'xero_bills'"
     with planted.warehouse.connect("avoir_transformer") as connection:
-        assert _reasons_to_hold(connection, key) == []
+        assert reasons_to_hold(connection, key) == []
         connection.rollback()
         with planted.warehouse.connect("avoir_loader") as loader:
             loader.execute(put, ("2019-12-15T00:00:00Z",))
         try:
-            assert _reasons_to_hold(connection, key) == ["xero_bills has landed only up to 2019-12-15 00:00Z"]
+            assert reasons_to_hold(connection, key) == ["xero_bills has landed only up to 2019-12-15 00:00Z"]
         finally:
             with planted.warehouse.connect("avoir_loader") as loader:
                 loader.execute(put, (REAL_AS_OF,))

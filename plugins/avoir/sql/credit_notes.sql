@@ -37,6 +37,22 @@ comment on column finance.credit_notes.posted_month_date is
 'Month whose postings it was issued for; entries of earlier months that outweighed their credits may be on it too.';
 comment on column finance.credit_notes.entry_nos is 'ledger.entries.entry_no of what is on it, ascending.';
 comment on column finance.credit_notes.net_amount is 'Sum of its entries in the currency, without VAT (BT-109).';
+comment on column finance.credit_notes.number is 'Its number (BT-1): CN, the year of issue, six digits.';
+comment on column finance.credit_notes.issue_year is 'Year of the issue date; numbers begin anew with it.';
+comment on column finance.credit_notes.serial_no is 'Its place among the notes of that year, without a gap.';
+comment on column finance.credit_notes.vendor_id is 'Whose credits they are.';
+comment on column finance.credit_notes.currency is 'Currency of every amount on it (BT-5).';
+comment on column finance.credit_notes.type_code is 'Kind of document (BT-3): 381 a credit note, 261 a self-billed one.';
+comment on column finance.credit_notes.settlement_document is 'How the contract settles: credit_note or self_billed_credit_note.';
+comment on column finance.credit_notes.vat_treatment is 'price_reduction (at the rates of the invoices) or out_of_scope, as the contract says.';
+comment on column finance.credit_notes.issue_date is 'Day of issue (BT-2).';
+comment on column finance.credit_notes.vat_amount is 'VAT of the note (BT-110).';
+comment on column finance.credit_notes.gross_amount is 'Total with VAT (BT-112).';
+comment on column finance.credit_notes.ubl_sha256 is 'Hash of the UBL document.';
+comment on column finance.credit_notes.cii_sha256 is 'Hash of the CII document.';
+comment on column finance.credit_notes.facturx_sha256 is 'Hash of the PDF.';
+comment on column finance.credit_notes.ubl is 'The note as UBL 2.1.';
+comment on column finance.credit_notes.cii is 'The note as CII D16B.';
 comment on column finance.credit_notes.facturx is 'The readable PDF/A-3 with the CII document attached.';
 
 create table if not exists finance.credit_note_entries (
@@ -46,6 +62,8 @@ create table if not exists finance.credit_note_entries (
 create index if not exists credit_note_entries_number on finance.credit_note_entries (number);
 comment on table finance.credit_note_entries is
 'One row per ledger entry that is on a credit note: the key keeps it from being on two.';
+comment on column finance.credit_note_entries.entry_no is 'ledger.entries.entry_no of what is credited.';
+comment on column finance.credit_note_entries.number is 'The note it is on.';
 
 create or replace function finance.refuse_change() returns trigger language plpgsql as $$
 begin
