@@ -3,9 +3,8 @@
 dbt makes its tables anew under another name and drops the old ones, and Postgres drops with them every view
 that is bound to one. So the views stand on SQL functions, whose bodies are text until they are asked: they
 survive every rebuild and full refresh, and need no post-build of their own. Postgres writes such a function
-out in place (one statement, ``stable``, no settings of its own),
-    so a question about one credit is planned like a
-question to the tables themselves.
+out in place (one statement, ``stable``, no settings of its own), so a question about one credit is planned
+like a question to the tables themselves.
 """
 
 from __future__ import annotations

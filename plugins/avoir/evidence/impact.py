@@ -353,6 +353,7 @@ _RESOLVERS: Mapping[str, Callable[[Row], tuple[_Reached, _Given] | None]] = {
     "raw_upptime.checks": _monitored("slug", "checked_at"),
     "raw_upptime.published": _monitored("slug", "last_updated"),
     "raw_einvoice.invoices": _subject(_INVOICE, "document_id"),
+    "raw_einvoice.documents": _subject(_INVOICE, "document_id"),
     "raw_einvoice.invoice_lines": _of_invoice_line,
     "raw_einvoice.invoice_adjustments": _of_adjustment,
     "raw_xero.invoices": _subject(_INVOICE, "invoice_id"),
