@@ -46,11 +46,8 @@ def close_month(settings: Settings, *, as_of: datetime, month: str | None, by_ha
     with here.warehouse.connect("avoir_transformer") as connection, connection.transaction():
         restated = restate(connection, as_of=as_of)
         counts = close(connection, first, as_of=as_of)
-        refused = load_register(connection, settings.procedure_file, as_of=as_of, today=today)
-        applicable = release_applicable(connection, today=today, as_of=as_of)
-    for line in refused:
-        print(line)
-    return {**counts, "restated": restated, "applicable": applicable, "refused_steps": len(refused)}
+        settled = _settle(connection, settings, as_of=as_of)
+    return {**counts, "restated": restated, **settled}
 
 
 def settle(settings: Settings, *, as_of: datetime) -> dict[str, int]:
@@ -60,12 +57,17 @@ def settle(settings: Settings, *, as_of: datetime) -> dict[str, int]:
         ProcedureError: the register cannot be read.
     """
     here = surroundings_of(settings)
-    today = local_date(settings, as_of)
     with here.warehouse.connect("avoir_transformer") as connection, connection.transaction():
-        refused = load_register(connection, settings.procedure_file, as_of=as_of, today=today)
-        applicable = release_applicable(connection, today=today, as_of=as_of)
+        return _settle(connection, settings, as_of=as_of)
+
+
+def _settle(connection: psycopg.Connection, settings: Settings, *, as_of: datetime) -> dict[str, int]:
+    """The same on an open connection; does not commit."""
+    today = local_date(settings, as_of)
+    refused = load_register(connection, settings.procedure_file, as_of=as_of, today=today)
     for line in refused:
         print(line)
+    applicable = release_applicable(connection, today=today, as_of=as_of)
     return {"applicable": applicable, "refused_steps": len(refused)}
 
 
