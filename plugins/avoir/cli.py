@@ -33,6 +33,8 @@ from avoir.services import (
     surroundings_of,
 )
 from avoir.settings import Settings, SettingsError
+from avoir.sources.commands import load, quarantine_app, sources_app
+from avoir.sources.model import SourceError
 from avoir.warehouse import Warehouse
 
 HELP = """What outsourced vendors delivered, what they owe when they missed it, and why, to the cent.
@@ -67,6 +69,9 @@ app.add_typer(procedure_app, name="procedure")
 app.add_typer(roles_app, name="roles")
 app.add_typer(credit_note_app, name="credit-note")
 app.add_typer(finance_app, name="finance")
+app.add_typer(sources_app, name="sources")
+app.add_typer(quarantine_app, name="quarantine")
+app.command("load")(load)
 
 Profile = Annotated[str | None, typer.Option(help="demo, real or your own; AVOIR_PROFILE, else demo.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -82,7 +87,7 @@ def main() -> None:
     """Entry point; errors of ours are one line, everything else is a bug and shows its trace."""
     try:
         app()
-    except (SettingsError, RuntimeError, ValueError, FileNotFoundError) as error:
+    except (SettingsError, SourceError, RuntimeError, ValueError, FileNotFoundError) as error:
         errors.print(f"avoir: {error}", style="red", markup=False, soft_wrap=True)
         raise SystemExit(1) from error
 
@@ -227,21 +232,6 @@ def bootstrap(profile: Profile = None) -> None:
 
 
 @app.command()
-def load(name: str, profile: Profile = None) -> None:
-    """Load the next window of one source, without Airflow.
-
-    Example: avoir load helios_invoices
-    """
-    from avoir.running import load_source  # noqa: PLC0415
-
-    here = _here(profile)
-    settings = here.settings
-    with database(here):
-        counts = load_source(settings, name, as_of=settings.as_of or datetime.now(UTC))  # noqa: TID251
-    console.print(", ".join(f"{count} {kind}" for kind, count in counts.items()))
-
-
-@app.command()
 def status(profile: Profile = None, as_json: Json = False) -> None:
     """Published months per vendor, verdicts of the gate, watermarks of the sources.
 
@@ -259,7 +249,7 @@ def status(profile: Profile = None, as_json: Json = False) -> None:
             connection,
             """
             select source_name, reason_code, count(*) as records
-            from loads.rejected group by 1, 2 order by 1, 2
+            from loads.rejected where settled_by is null group by 1, 2 order by 1, 2
             """,
         )
         verdicts = _rows(
@@ -523,22 +513,16 @@ def procedure_load(
 
     Example: avoir procedure load decisions-2026-07.csv
     """
-    from avoir.closing import local_date  # noqa: PLC0415
-    from avoir.procedure import load_register, release_applicable  # noqa: PLC0415
+    from avoir.closing import settle  # noqa: PLC0415
 
     here = _here(profile)
-    as_of = _as_of(here.settings)
-    today = local_date(here.settings, as_of)
     file = path or here.settings.procedure_file
     if not file.exists():
         raise FileNotFoundError(f"there is no register at {file}.")
-    with database(here) as warehouse, warehouse.connect("avoir_transformer") as connection:
-        refused = load_register(connection, file, as_of=as_of, today=today)
-        applicable = release_applicable(connection, today=today, as_of=as_of)
-    for line in refused:
-        console.print(line, markup=False, soft_wrap=True)
-    console.print(f"{applicable} entries may be booked now")
-    if refused:
+    with database(here):
+        settled = settle(here.settings, as_of=_as_of(here.settings), register=file)
+    console.print(f"{settled['applicable']} entries may be booked now")
+    if settled["refused_steps"]:
         raise typer.Exit(1)
 
 

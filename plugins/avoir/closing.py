@@ -7,6 +7,7 @@ code), so that it can be built again and compared a year later.
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -50,21 +51,28 @@ def close_month(settings: Settings, *, as_of: datetime, month: str | None, by_ha
     return {**counts, "restated": restated, **settled}
 
 
-def settle(settings: Settings, *, as_of: datetime) -> dict[str, int]:
+def settle(settings: Settings, *, as_of: datetime, register: Path | None = None) -> dict[str, int]:
     """Record the register's new steps and number what may now be booked, such as what silence agreed to.
+
+    Args:
+        settings: of the profile.
+        as_of: the instant until which silence has lasted.
+        register: another file than the profile's ``procedure.csv``.
 
     Raises:
         ProcedureError: the register cannot be read.
     """
     here = surroundings_of(settings)
     with here.warehouse.connect("avoir_transformer") as connection, connection.transaction():
-        return _settle(connection, settings, as_of=as_of)
+        return _settle(connection, settings, as_of=as_of, register=register)
 
 
-def _settle(connection: psycopg.Connection, settings: Settings, *, as_of: datetime) -> dict[str, int]:
+def _settle(
+    connection: psycopg.Connection, settings: Settings, *, as_of: datetime, register: Path | None = None
+) -> dict[str, int]:
     """The same on an open connection; does not commit."""
     today = local_date(settings, as_of)
-    refused = load_register(connection, settings.procedure_file, as_of=as_of, today=today)
+    refused = load_register(connection, register or settings.procedure_file, as_of=as_of, today=today)
     for line in refused:
         print(line)
     applicable = release_applicable(connection, today=today, as_of=as_of)

@@ -30,7 +30,7 @@ from avoir.sources.model import (
     Window,
     month_start,
 )
-from avoir.sources.register import SYSTEMS, system_of
+from avoir.sources.register import RAW_SCHEMAS, RAW_TABLES, system_of
 
 #: Longest payload kept in ``loads.rejected``, in characters.
 PAYLOAD_CHARACTERS = 4000
@@ -78,12 +78,15 @@ create table if not exists loads.rejected (
     source_row bigint,
     reason_code text not null,
     reason text not null,
-    payload text not null
+    payload text not null,
+    settled_by bigint references loads.batches
 );
 create unique index if not exists rejected_once
 on loads.rejected (source_name, table_name, md5(payload), reason_code);
 comment on table loads.rejected is
 'One row per distinct record that was not landed, with its stable reason code and a reason for people.';
+comment on column loads.rejected.settled_by is
+'The batch that read the same stretch again and was not given the record as it was; null while it waits.';
 
 create table if not exists loads.watermarks (
     source_name text primary key,
@@ -104,7 +107,8 @@ class LoadingError(RuntimeError):
 class LoadReport:
     """What one load did. ``rows_read = rows_landed + rows_duplicate + rows_rejected``, always.
 
-    A record rejected again in a later load is a duplicate: it is counted as rejected once.
+    A record rejected again in a later load is a duplicate: it is counted as rejected once. ``rows_settled``
+    are records of earlier loads that were in quarantine and that this load was not given as they were.
     """
 
     batch_id: int
@@ -116,6 +120,7 @@ class LoadReport:
     rows_rejected: int
     landed_by_table: dict[str, int]
     rejected_by_reason: dict[str, int]
+    rows_settled: int
     watermark: datetime
 
 
@@ -125,25 +130,34 @@ def create_raw(connection: psycopg.Connection) -> None:
     Run it as the role that loads: partitions of samples are made on demand and need their owner. Where
     the schemas exist already the role needs no right to make schemas.
     """
-    for schema in ("loads", *(system.schema for system in SYSTEMS)):
+    for schema in ("loads", *RAW_SCHEMAS):
         found = connection.execute("select to_regnamespace(%s) is not null", (schema,)).fetchone()
         if found is None or not found[0]:
             connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
+    _upgrade_rejected(connection)
     connection.execute(_LOADS_DDL)
-    for system in SYSTEMS:
-        for table in system.tables:
-            for statement in _table_ddl(system, table):
-                connection.execute(statement)
-            _add_missing_columns(connection, system, table)
+    for system, table in RAW_TABLES.values():
+        for statement in _table_ddl(system, table):
+            connection.execute(statement)
+        _add_missing_columns(connection, system, table)
+
+
+def _upgrade_rejected(connection: psycopg.Connection) -> None:
+    present = _present_columns(connection, "loads.rejected")
+    if present and "settled_by" not in present:
+        connection.execute("alter table loads.rejected add column settled_by bigint references loads.batches")
+
+
+def _present_columns(connection: psycopg.Connection, table: str) -> set[str]:
+    rows = connection.execute(
+        "select attname::text from pg_attribute where attrelid = to_regclass(%s) and attnum > 0", (table,)
+    ).fetchall()
+    return {name for (name,) in rows}
 
 
 def _add_missing_columns(connection: psycopg.Connection, system: System, table: Table) -> None:
     """Add what a later release reads to the table of an earlier one; its old rows have null there."""
-    rows = connection.execute(
-        "select attname::text from pg_attribute where attrelid = %s::regclass and attnum > 0",
-        (f"{system.schema}.{table.name}",),
-    ).fetchall()
-    present = {name for (name,) in rows}
+    present = _present_columns(connection, f"{system.schema}.{table.name}")
     missing = [column for column in table.columns if column.name not in present]
     if missing:
         clauses = sql.SQL(", ").join(
@@ -157,10 +171,9 @@ def _add_missing_columns(connection: psycopg.Connection, system: System, table: 
 def raw_ddl() -> str:
     """The SQL of :func:`create_raw` as text, for review and for other tools."""
     statements = ["create schema if not exists loads;", _LOADS_DDL.strip()]
-    for system in SYSTEMS:
-        statements.append(f"create schema if not exists {system.schema};")
-        for table in system.tables:
-            statements += [f"{statement.as_string(None)};" for statement in _table_ddl(system, table)]
+    statements += [f"create schema if not exists {schema};" for schema in RAW_SCHEMAS]
+    for system, table in RAW_TABLES.values():
+        statements += [f"{statement.as_string(None)};" for statement in _table_ddl(system, table)]
     return "\n".join(statements) + "\n"
 
 
@@ -321,6 +334,19 @@ class _Landing:
         ).fetchone()
         return row is not None
 
+    def has_delivery(self, name: str, size_bytes: int) -> bool:
+        """See :class:`avoir.sources.model.Landed`."""
+        row = self.connection.execute(
+            """
+            select 1
+            from loads.files
+            where source_name = %s and file_name = %s and size_bytes = %s
+                and not exists (select 1 from loads.rejected where rejected.source_file_id = files.file_id)
+            """,
+            (self.source.name, _named(name), size_bytes),
+        ).fetchone()
+        return row is not None
+
     def has_rows(self, table: str) -> bool:
         """See :class:`avoir.sources.model.Landed`."""
         row = self.connection.execute(
@@ -383,7 +409,7 @@ class _Landing:
                 {
                     "batch": self.batch_id,
                     "source": self.source.name,
-                    "name": file.name.replace("\x00", "\N{REPLACEMENT CHARACTER}"),
+                    "name": _named(file.name),
                     "sha256": file.sha256,
                     "size": file.size_bytes,
                 },
@@ -399,6 +425,7 @@ class _Landing:
         """Insert what is new, move the watermark, write the counts."""
         landed = {name: self._insert_new(self.system.table(name)) for name in self.copied}
         rejected_by_reason = self._insert_rejections()
+        rows_settled = self._settle_rejections()
         rows_read = sum(self.copied.values()) + len(self.rejections)
         rows_landed = sum(landed.values())
         rows_rejected = sum(rejected_by_reason.values())
@@ -422,6 +449,7 @@ class _Landing:
             rows_rejected=rows_rejected,
             landed_by_table=landed,
             rejected_by_reason=rejected_by_reason,
+            rows_settled=rows_settled,
             watermark=self._move_watermark(),
         )
 
@@ -538,7 +566,8 @@ class _Landing:
                     reason_code, reason, payload
                 )
                 values (%s, %s, %s, %s, %s, %s, %s, %s)
-                on conflict do nothing
+                on conflict (source_name, table_name, md5(payload), reason_code) do update
+                set settled_by = null where rejected.settled_by is not null
                 """,
                 (
                     self.batch_id,
@@ -554,6 +583,40 @@ class _Landing:
             if cursor.rowcount:
                 counts[rejected.reason_code] = counts.get(rejected.reason_code, 0) + 1
         return counts
+
+    def _settle_rejections(self) -> int:
+        """Close what earlier loads kept aside and this one, which read all of their stretch, did not meet.
+
+        A folder is read whole whatever the window's start (:attr:`System.reads_all`).
+        """
+        met = [
+            (f"{self.system.schema}.{one.table}", _storable(one.payload), one.reason_code)
+            for one in self.rejections
+        ]
+        cursor = self.connection.execute(
+            """
+            update loads.rejected r set settled_by = %(batch)s
+            from loads.batches b
+            where r.source_name = %(source)s and r.settled_by is null and r.batch_id = b.batch_id
+                and b.window_to <= %(end)s and (%(is_whole)s or b.window_from >= %(start)s)
+                and (r.table_name, md5(r.payload), r.reason_code) not in (
+                    select table_name, md5(payload), reason_code
+                    from unnest(%(tables)s::text[], %(payloads)s::text[], %(codes)s::text[])
+                        as met (table_name, payload, reason_code)
+                )
+            """,
+            {
+                "batch": self.batch_id,
+                "source": self.source.name,
+                "start": self.window.start,
+                "end": self.window.end,
+                "is_whole": self.system.reads_all,
+                "tables": [table for table, _, _ in met],
+                "payloads": [payload for _, payload, _ in met],
+                "codes": [code for _, _, code in met],
+            },
+        )
+        return cursor.rowcount
 
     def _move_watermark(self) -> datetime:
         row = self.connection.execute(
@@ -583,6 +646,10 @@ class _Landing:
         ).fetchone()
         watermark: datetime = _only(row)
         return watermark.astimezone(UTC)
+
+
+def _named(file_name: str) -> str:
+    return file_name.replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 
 def _only(row: tuple[Any, ...] | None) -> Any:

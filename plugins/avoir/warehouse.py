@@ -21,7 +21,7 @@ from avoir.evidence.auditing import create_audit
 from avoir.guarding import VENDORS, guard_appended, guard_published, make_portal
 from avoir.loading import create_raw
 from avoir.settings import Settings
-from avoir.sources.register import SYSTEMS
+from avoir.sources.register import RAW_SCHEMAS
 
 ROLES = ("avoir_loader", "avoir_transformer", "bi_reader", "finance_reader", "auditor")
 COMPUTED_SCHEMAS = (
@@ -34,7 +34,7 @@ COMPUTED_SCHEMAS = (
     "candidate",
     "audit",
 )
-RAW_SCHEMAS = ("loads", *(system.schema for system in SYSTEMS))
+LOADED_SCHEMAS = ("loads", *RAW_SCHEMAS)
 ADMINISTERED_SCHEMAS = ("mart", "checks", "ledger", "finance", "access", "vendor_portal")
 """Schemas of the administrator: a role that fills them can neither drop them nor what it only appends to."""
 
@@ -282,7 +282,7 @@ def limit(connection: psycopg.Connection, role: str, limits: Limits) -> None:
 
 def _create_schemas(connection: psycopg.Connection) -> None:
     owners = dict.fromkeys(COMPUTED_SCHEMAS, "avoir_transformer")
-    owners |= dict.fromkeys(RAW_SCHEMAS, "avoir_loader")
+    owners |= dict.fromkeys(LOADED_SCHEMAS, "avoir_loader")
     for schema, owner in owners.items():
         connection.execute(
             sql.SQL("create schema if not exists {} authorization {}").format(

@@ -9,7 +9,6 @@ import pytest
 from rich.console import Console
 
 from avoir.evidence.asking import as_plain
-from avoir.evidence.auditing import raw_tables
 from avoir.evidence.clocks import (
     DAY_US,
     Event,
@@ -22,6 +21,7 @@ from avoir.evidence.clocks import (
 )
 from avoir.evidence.impact import _RESOLVERS
 from avoir.evidence.telling import page_of, print_explained, shown
+from avoir.sources.register import RAW_TABLES
 
 START, STOP = Rule("start", "created", None), Rule("stop", "state", "6")
 PAUSE = Rule("pause", "hold_reason", "1")
@@ -290,4 +290,4 @@ def test_amounts_keep_their_minor_units_and_lose_the_zeros_of_a_quotient() -> No
 
 def test_every_raw_table_of_the_register_says_what_its_rows_are_about() -> None:
     # A contact of an accounting export is behind no fact.
-    assert set(raw_tables()) - set(_RESOLVERS) == {"raw_xero.contacts"}
+    assert set(RAW_TABLES) - set(_RESOLVERS) == {"raw_xero.contacts"}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -119,13 +120,25 @@ def bare_warehouse(
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PublishedWarehouse]:
     """Two vendors and three months, published; every module gets its own."""
+    with published_world(tmp_path_factory.mktemp("warehouse")) as one:
+        yield one
+
+
+@contextmanager
+def published_world(
+    home: Path,
+    *,
+    vendors: Sequence[str] = VENDORS,
+    change: Callable[[Path], Mapping[str, str]] = lambda world: {},
+) -> Iterator[PublishedWarehouse]:
+    """A world of vendors after one night. ``change`` may alter the world's files, and adds variables."""
     before = dict(os.environ)
-    os.environ["AVOIR_HOME"] = str(tmp_path_factory.mktemp("warehouse"))
+    os.environ["AVOIR_HOME"] = str(home)
     os.environ["AVOIR_PROFILE"] = "demo"
     settings = Settings.from_environment()
     # Only the vendors of the small world have contracts here.
     contracts = settings.home / "contracts"
-    for vendor in VENDORS:
+    for vendor in vendors:
         for path in (settings.contracts_dir / vendor).iterdir():
             target = contracts / vendor / path.name
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -133,9 +146,10 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PublishedWar
     settings = dataclasses.replace(settings, contracts_dir=contracts)
     here = surroundings_of(settings)
     world = settings.profile_home / "world"
-    paths = build_world(world, vendors=VENDORS, months=MONTHS)
+    paths = build_world(world, vendors=vendors, months=MONTHS)
     with RunningWorld(world, port=here.ports["vendors"]) as running:
         os.environ.update(paths.environment(running.url))
+        os.environ.update(change(world))
         here = surroundings_of(settings)
         with database(here):
             verdicts = night(settings, as_of=DEMO_AS_OF, run_id="first")

@@ -23,7 +23,7 @@ from psycopg import sql
 from avoir.contracts.rows import COLUMNS, Tables
 from avoir.contracts.scratch import Scratch
 from avoir.sources.model import month_start
-from avoir.sources.register import SYSTEMS
+from avoir.sources.register import RAW_TABLES
 
 FACTS = (
     "facts.fct_ticket_clocks",
@@ -107,7 +107,7 @@ class Builder:
             connection.execute(
                 sql.SQL("drop table {}").format(sql.Identifier(str(one["schema"]), str(one["table"])))
             )
-        raw = [(system.schema, table.name) for system in SYSTEMS for table in system.tables]
+        raw = [(system.schema, table.name) for system, table in RAW_TABLES.values()]
         for schema, table in (*raw, ("loads", "batches")):
             connection.execute(
                 sql.SQL("truncate {}").format(sql.Identifier(self.scratch.prefix + schema, table))

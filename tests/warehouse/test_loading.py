@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from avoir import loading
 from avoir.loading import LoadingError, LoadReport, create_raw, load_window, next_window, raw_ddl
+from avoir.quarantine import kept_aside, kept_records, retry
 from avoir.sources.model import (
     Landed,
     Rejected,
@@ -163,6 +164,72 @@ def test_a_window_read_again_changes_nothing_and_counts_nothing_twice(
     after = counts(connection)
     assert after.pop("loads.batches") == before.pop("loads.batches") + 2
     assert after == before
+
+
+def test_a_record_waits_in_quarantine_until_its_stretch_is_read_without_it(
+    connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    def settled() -> list[tuple[str, int | None]]:
+        rows = connection.execute(
+            "select payload, settled_by from loads.rejected where source_name = 'desk' order by rejected_id"
+        ).fetchall()
+        connection.commit()
+        return rows
+
+    bad = [Rejected("sys_audit", "bad_instant", "no", payload) for payload in ("one", "two")]
+    told["servicenow"] = bad
+    load_window(connection, SOURCE, JANUARY)
+    told["servicenow"] = []
+    elsewhere = load_window(connection, SOURCE, FEBRUARY)
+    part = load_window(connection, SOURCE, Window(JANUARY.start + timedelta(days=1), FEBRUARY.end))
+    assert (elsewhere.rows_settled, part.rows_settled) == (0, 0)
+    assert settled() == [("one", None), ("two", None)]
+    told["servicenow"] = [bad[1], audits("1")]
+    mended = load_window(connection, SOURCE, JANUARY)
+    assert (mended.rows_landed, mended.rows_rejected, mended.rows_settled) == (1, 0, 1)
+    assert settled() == [("one", mended.batch_id), ("two", None)]
+    told["servicenow"] = bad
+    relapsed = load_window(connection, SOURCE, JANUARY)
+    assert (relapsed.rows_rejected, relapsed.rows_settled) == (1, 0)
+    assert settled() == [("one", None), ("two", None)]
+
+
+def test_a_folder_read_whole_settles_what_any_earlier_load_kept(
+    connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    folder = replace(SOURCE, name="folder", system="einvoice_folder")
+    told["einvoice_folder"] = [Rejected("invoices", "not_xml", "no", "one")]
+    load_window(connection, folder, JANUARY)
+    told["einvoice_folder"] = []
+    assert load_window(connection, folder, FEBRUARY).rows_settled == 1
+
+
+def test_the_quarantine_of_an_older_warehouse_learns_to_settle(connection: psycopg.Connection) -> None:
+    connection.execute("alter table loads.rejected drop column settled_by")
+    create_raw(connection)
+    assert one(connection, "select count(settled_by) from loads.rejected") == 0
+
+
+def test_a_retry_reads_the_stretches_of_what_waits_and_no_other(
+    connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    bad = Rejected("sys_audit", "bad_instant", "no", "of march")
+    march = Window(FEBRUARY.end, FEBRUARY.end + timedelta(days=31))
+    for window, answer in ((JANUARY, []), (FEBRUARY, []), (march, [bad])):
+        told["servicenow"] = answer
+        load_window(connection, SOURCE, window)
+    kept = kept_aside(connection)
+    connection.commit()
+    assert [(one.source_name, one.table_name, one.records) for one in kept] == [
+        ("desk", "raw_servicenow.sys_audit", 1)
+    ]
+    told["servicenow"] = [audits("9")]
+    reports = list(retry(connection, SOURCE))
+    assert [(report.window, report.rows_settled) for report in reports] == [(march, 1)]
+    assert kept_aside(connection) == []
+    assert [one.settled_by for one in kept_records(connection, "desk", with_settled=True)] == [
+        reports[0].batch_id
+    ]
 
 
 def test_a_changed_record_is_a_new_version_and_sources_do_not_mix(

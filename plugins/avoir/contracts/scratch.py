@@ -22,7 +22,7 @@ from avoir.contracts.loading import create_reference
 from avoir.contracts.planting import RAW_COLUMNS
 from avoir.contracts.rows import COLUMNS, PARTS_OF_A_VERSION, Tables
 from avoir.modelling import run_dbt
-from avoir.sources.register import SYSTEMS
+from avoir.sources.register import RAW_SCHEMAS, RAW_TABLES
 
 PRICED = "+fct_penalty_lines"
 """What a scratch build selects: the penalty lines and all that they are made of."""
@@ -129,11 +129,8 @@ def believe_again(
         raw_batches: ids of the batches that had landed, as the text of a Postgres ``int8multirange``.
     """
     connection = scratch.connection
-    for system in SYSTEMS:
-        for table in system.tables:
-            _replace_by_view(
-                connection, scratch.prefix, f"{system.schema}.{table.name}", "_batch_id", raw_batches
-            )
+    for name in RAW_TABLES:
+        _replace_by_view(connection, scratch.prefix, name, "_batch_id", raw_batches)
     _replace_by_view(connection, scratch.prefix, "loads.batches", "batch_id", raw_batches)
     versions = list(contract_version_ids)
     for name in _WITHOUT_VERSION:
@@ -235,19 +232,19 @@ def _replace_by_view(
 
 
 def _create_raw(connection: psycopg.Connection, prefix: str) -> None:
-    for system in SYSTEMS:
-        schema = prefix + system.schema
-        connection.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
-        for table in system.tables:
-            connection.execute(
-                sql.SQL("create table {} (like {})").format(
-                    sql.Identifier(schema, table.name), sql.Identifier(system.schema, table.name)
-                )
+    for schema in RAW_SCHEMAS:
+        connection.execute(sql.SQL("create schema {}").format(sql.Identifier(prefix + schema)))
+    for system, table in RAW_TABLES.values():
+        connection.execute(
+            sql.SQL("create table {} (like {})").format(
+                sql.Identifier(prefix + system.schema, table.name),
+                sql.Identifier(system.schema, table.name),
             )
+        )
     loads = sql.Identifier(f"{prefix}loads")
     connection.execute(sql.SQL("create schema {}").format(loads))
     connection.execute(sql.SQL("create table {}.batches (like loads.batches)").format(loads))
-    missing = [name for name in RAW_COLUMNS if name.split(".")[0] not in {s.schema for s in SYSTEMS}]
+    missing = [name for name in RAW_COLUMNS if name not in RAW_TABLES]
     assert not missing, missing
 
 

@@ -14,8 +14,8 @@ from importlib import resources
 import psycopg
 from psycopg import sql
 
-from avoir.sources.model import METADATA_COLUMNS, System, Table
-from avoir.sources.register import SYSTEMS
+from avoir.sources.model import METADATA_COLUMNS, Table
+from avoir.sources.register import RAW_TABLES
 
 READER = "auditor"
 OWNER = "avoir_transformer"
@@ -26,11 +26,6 @@ _RAW_RECORD_COMMENT = (
     "One row per raw row: where it came from, its key, and the whole row as the vendor gave it. Ask with "
     "raw_table and batch_id, source_row; in a large batch also with row_hash, among samples with record_at."
 )
-
-
-def raw_tables() -> dict[str, tuple[System, Table]]:
-    """Every raw table of the register by its qualified name."""
-    return {f"{system.schema}.{table.name}": (system, table) for system in SYSTEMS for table in system.tables}
 
 
 def create_audit(connection: psycopg.Connection) -> None:
@@ -77,7 +72,7 @@ def payload() -> sql.Composed:
 def _raw_record() -> sql.Composed:
     # Bound to the raw tables, which are added to and never dropped; a row shows all columns it has then.
     selects = []
-    for name, (system, table) in raw_tables().items():
+    for name, (system, table) in RAW_TABLES.items():
         record_at = sql.SQL("raw.{}").format(sql.Identifier(table.partition)) if table.partition else None
         selects.append(
             sql.SQL(

@@ -18,8 +18,8 @@ import psycopg
 from psycopg import sql
 
 from avoir.evidence.asking import LIMIT, Asking, Row, UnknownRecordError, as_plain, require_published
-from avoir.evidence.auditing import raw_tables
 from avoir.evidence.records import raw_rows, with_payloads
+from avoir.sources.register import RAW_TABLES
 
 FORMAT = "avoir-impact/1"
 
@@ -118,7 +118,7 @@ def _line_order(line: Row) -> tuple[str, str, str, str]:
 
 
 def _table_named(table: str) -> str:
-    known = raw_tables()
+    known = RAW_TABLES
     name = table if table in known else f"raw_{table}"
     if name not in known:
         raise UnknownRecordError(f"there is no raw table {table!r}; use one of {', '.join(sorted(known))}.")
@@ -126,7 +126,7 @@ def _table_named(table: str) -> str:
 
 
 def _found(asking: Asking, name: str, record: Sequence[str], source: str | None) -> list[Row]:
-    _, table = raw_tables()[name]
+    _, table = RAW_TABLES[name]
     rows: list[Row]
     if len(record) == 2 and all(part.isascii() and part.isdigit() and len(part) <= 18 for part in record):
         where: sql.Composable = sql.SQL("raw._batch_id = %s and raw._source_row = %s")

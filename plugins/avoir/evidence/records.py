@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from psycopg import sql
 
 from avoir.evidence.asking import Asking, Row
-from avoir.evidence.auditing import natural_key, payload, raw_tables
+from avoir.evidence.auditing import natural_key, payload
+from avoir.sources.register import RAW_TABLES
 
 
 def raw_behind(
@@ -76,7 +77,7 @@ def _raw_key(table: str, one: Row) -> tuple[str, str, str, int, int]:
 def _payloads(
     asking: Asking, table_name: str, evidence: Sequence[Row]
 ) -> dict[tuple[str, str, str, int, int], Row]:
-    system, table = raw_tables()[table_name]
+    system, table = RAW_TABLES[table_name]
     if table.partition:
         # The key's other part comes before the instant, which holds no bar.
         (subject,) = (name for name in table.key if name != table.partition)
@@ -154,7 +155,7 @@ def raw_rows(
     source: str | None,
 ) -> list[Row]:
     """Raw rows of a table in the shape of evidence, without a line; ``where`` is over ``raw``."""
-    system, table = raw_tables()[table_name]
+    system, table = RAW_TABLES[table_name]
     record_at = (
         sql.SQL("raw.{}").format(sql.Identifier(table.partition)) if table.partition else sql.SQL("null")
     )

@@ -197,6 +197,9 @@ class Landed(Protocol):
     def has_file(self, sha256: str) -> bool:
         """Whether a file with these bytes has been landed and nothing of it was rejected as a whole."""
 
+    def has_delivery(self, name: str, size_bytes: int) -> bool:
+        """Whether a file of this name and size has been landed and nothing of it was rejected as a whole."""
+
     def has_rows(self, table: str) -> bool:
         """Whether anything of the source has ever landed in one of its system's tables."""
 
@@ -217,6 +220,10 @@ class Option:
 class System:
     """A vendor system Avoir can read: one module, one line of the register.
 
+    ``reads`` says what it asks: an HTTP API, local files, a store of files elsewhere, or a mailbox. Of what
+    is not local, ``schemes`` are the addresses it takes. Files, local or not, are read whatever the window's
+    start, an API and a mailbox only inside the window.
+
     ``overlap`` is how far before its watermark a window starts again, so that records which became
     visible late are still found; what is read twice lands once.
     """
@@ -225,9 +232,10 @@ class System:
     tables: tuple[Table, ...]
     fetch: Fetch
     overlap: timedelta
-    reads: Literal["http", "files"]
+    reads: Literal["http", "files", "store", "mail"]
     options: Mapping[str, Option] = field(default_factory=dict)
     schema_name: str = ""
+    schemes: tuple[str, ...] = ("http", "https")
 
     def __post_init__(self) -> None:
         if not IDENTIFIER.fullmatch(self.name):
@@ -241,6 +249,11 @@ class System:
     def schema(self) -> str:
         """The Postgres schema of the system's raw tables: ``raw_<name>`` unless it states another."""
         return self.schema_name or f"raw_{self.name}"
+
+    @property
+    def reads_all(self) -> bool:
+        """Whether a load meets everything there is before the window's end."""
+        return self.reads in ("files", "store")
 
     def table(self, name: str) -> Table:
         """The table of that name; ``KeyError`` when there is none."""
@@ -377,8 +390,8 @@ def _parse_entry(
     url = _expanded(entry["url"], environment)
     if system.reads == "files":
         url = _located(url, folder)
-    elif urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-        raise ValueError(f"url must be an http or https address, got {url!r}")
+    elif urlsplit(url).scheme not in system.schemes or not urlsplit(url).hostname:
+        raise ValueError(f"url must be an {' or '.join(system.schemes)} address, got {url!r}")
     return SourceConnection(
         name=entry["name"],
         system=system.name,
@@ -452,6 +465,11 @@ class NothingLanded:
     def has_file(self, sha256: str) -> bool:
         """Always false."""
         del sha256
+        return False
+
+    def has_delivery(self, name: str, size_bytes: int) -> bool:
+        """Always false."""
+        del name, size_bytes
         return False
 
     def has_rows(self, table: str) -> bool:

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from avoir.sources import einvoice_folder, incident_log, prometheus, servicenow, upptime, xero
-from avoir.sources.model import SourceConnection, SourceError, System
+from collections.abc import Mapping
+
+from avoir.sources import (
+    einvoice_folder,
+    einvoice_mail,
+    einvoice_s3,
+    einvoice_sftp,
+    incident_log,
+    prometheus,
+    servicenow,
+    upptime,
+    xero,
+)
+from avoir.sources.model import SourceConnection, SourceError, System, Table
 
 SYSTEMS: tuple[System, ...] = (
     servicenow.SYSTEM,
@@ -11,8 +23,18 @@ SYSTEMS: tuple[System, ...] = (
     upptime.SYSTEM,
     incident_log.SYSTEM,
     einvoice_folder.SYSTEM,
+    einvoice_sftp.SYSTEM,
+    einvoice_s3.SYSTEM,
+    einvoice_mail.SYSTEM,
     xero.SYSTEM,
 )
+
+#: Every raw table once, by its full name: systems that bring the same documents another way share theirs.
+RAW_TABLES: Mapping[str, tuple[System, Table]] = {
+    f"{system.schema}.{table.name}": (system, table) for system in SYSTEMS for table in system.tables
+}
+
+RAW_SCHEMAS: tuple[str, ...] = tuple(dict.fromkeys(system.schema for system in SYSTEMS))
 
 
 def system_of(source: SourceConnection) -> System:
