@@ -14,6 +14,9 @@ SYSTEMS: tuple[System, ...] = (
     xero.SYSTEM,
 )
 
+#: Systems whose staging folder offers tickets and their events in the common shape (macros/tickets.sql).
+TICKET_SYSTEMS = (servicenow.SYSTEM,)
+
 
 def system_of(source: SourceConnection) -> System:
     """The system of a connection.
