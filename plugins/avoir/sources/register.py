@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from avoir.sources import einvoice_folder, incident_log, prometheus, servicenow, upptime, xero
+from avoir.sources import einvoice_folder, incident_log, jira, prometheus, servicenow, upptime, xero
 from avoir.sources.model import SourceConnection, SourceError, System
 
 SYSTEMS: tuple[System, ...] = (
     servicenow.SYSTEM,
+    jira.SYSTEM,
     prometheus.SYSTEM,
     upptime.SYSTEM,
     incident_log.SYSTEM,
@@ -15,7 +16,7 @@ SYSTEMS: tuple[System, ...] = (
 )
 
 #: Systems whose staging folder offers tickets and their events in the common shape (macros/tickets.sql).
-TICKET_SYSTEMS = (servicenow.SYSTEM,)
+TICKET_SYSTEMS = (servicenow.SYSTEM, jira.SYSTEM)
 
 
 def system_of(source: SourceConnection) -> System:
