@@ -21,6 +21,11 @@
     {{ to_us("cast(nullif(" ~ column ~ ", '') || '+00' as timestamptz)") }}
 {%- endmacro %}
 
+{#- ISO 8601 with its own offset from UTC, and an empty text for nothing. -#}
+{% macro iso_us(column) -%}
+    {{ to_us("cast(nullif(" ~ column ~ ", '') as timestamptz)") }}
+{%- endmacro %}
+
 {#- 'DD/MM/YYYY HH:MM' on a clock of the given zone, '?' for nothing; never read month first. -#}
 {% macro day_first_us(column, timezone) -%}
     {{ to_us("(cast(to_timestamp(nullif(" ~ column ~ ", '?'), 'DD/MM/YYYY HH24:MI') as timestamp) at time zone " ~ timezone ~ ")") }}

@@ -19,9 +19,9 @@ tickets as (
 
 ),
 
-incidents as (
+staged_tickets as (
 
-    select * from {{ ref('stg_servicenow__incidents') }}
+    {{ staged_by_systems('tickets') }}
 
 ),
 
@@ -106,8 +106,10 @@ led_to_tickets as (
     inner join tickets on judged_tickets.ticket_id = tickets.ticket_id
     where
         exists (
-            select 1 from incidents
-            where tickets.source_name = incidents.source_name and tickets.ticket_key = incidents.ticket_key
+            select 1 from staged_tickets
+            where
+                tickets.source_name = staged_tickets.source_name
+                and tickets.ticket_key = staged_tickets.ticket_key
         )
         or exists (
             select 1 from log_events

@@ -357,6 +357,17 @@ class _Landing:
         ).fetchone()
         return bool(_only(row))
 
+    def keys(self, table: str, column: str) -> frozenset[str]:
+        """See :class:`avoir.sources.model.Landed`."""
+        rows = self.connection.execute(
+            sql.SQL("select distinct {} from {} where _source_name = %s").format(
+                sql.Identifier(self.system.table(table).column(column).name),
+                sql.Identifier(self.system.schema, table),
+            ),
+            (self.source.name,),
+        ).fetchall()
+        return frozenset(value for (value,) in rows)
+
     def add_rows(self, rows: Rows) -> None:
         """Copy rows into the temporary table of theirs."""
         table = self.system.table(rows.table)

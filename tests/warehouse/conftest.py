@@ -73,6 +73,7 @@ class BareWarehouse:
     url: str
     environment: dict[str, str]
     project: Path
+    warehouse: Warehouse
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -112,7 +113,7 @@ def bare_warehouse(
             "DBT_LOG_PATH": str(home / "logs"),
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "False",
         }
-        yield BareWarehouse(warehouse.url("avoir_transformer"), environment, project)
+        yield BareWarehouse(warehouse.url("avoir_transformer"), environment, project, warehouse)
         for database in (warehouse.database, warehouse.airflow_database):
             connection.execute(f'drop database "{database}" with (force)')
 

@@ -13,19 +13,38 @@ with tickets as (
 
 ),
 
-incident_versions as (
+-- Long tables are imported once for each use: of the second, only changes or only comments are then read.
+staged_tickets as (
+
+    {{ staged_by_systems('tickets') }}
+
+),
+
+staged_changes as (
+
+    {{ staged_by_systems('ticket_events') }}
+
+),
+
+staged_comments as (
+
+    {{ staged_by_systems('ticket_events') }}
+
+),
+
+ticket_versions as (
 
     select
         *,
         {{ staged_version_rank('ticket_key', 'updated_us') }}
-    from {{ ref('stg_servicenow__incidents') }}
+    from staged_tickets
     {{ where_touched(ref('int_touched_tickets'), 'ticket_key') }}
 
 ),
 
-incidents as (
+present_tickets as (
 
-    select * from incident_versions
+    select * from ticket_versions
     where version_rank = 1
 
 ),
@@ -34,19 +53,19 @@ change_versions as (
 
     select
         *,
-        {{ staged_version_rank('record_key, change_key', 'changed_us') }}
-    from {{ ref('stg_servicenow__field_changes') }}
-    {{ where_touched(ref('int_touched_tickets'), 'record_key') }}
+        {{ staged_version_rank('ticket_key, event_key', 'event_us') }}
+    from (
+        select * from staged_changes
+        where event_kind = 'change'
+    ) as changes
+    {{ where_touched(ref('int_touched_tickets'), 'ticket_key') }}
 
 ),
 
 field_changes as (
 
     select * from change_versions
-    where
-        version_rank = 1
-        and table_name = 'incident'
-        and field in ('state', 'hold_reason', 'priority', 'assignment_group')
+    where version_rank = 1 and field is not null
 
 ),
 
@@ -54,16 +73,19 @@ comment_versions as (
 
     select
         *,
-        {{ staged_version_rank('record_key, comment_key', 'written_us') }}
-    from {{ ref('stg_servicenow__comments') }}
-    {{ where_touched(ref('int_touched_tickets'), 'record_key') }}
+        {{ staged_version_rank('ticket_key, event_key', 'event_us') }}
+    from (
+        select * from staged_comments
+        where event_kind = 'comment'
+    ) as comments
+    {{ where_touched(ref('int_touched_tickets'), 'ticket_key') }}
 
 ),
 
 comments as (
 
     select * from comment_versions
-    where version_rank = 1 and table_name = 'incident'
+    where version_rank = 1 and field is not null
 
 ),
 
@@ -102,7 +124,7 @@ first_changes as (
     select
         *,
         row_number() over (
-            partition by source_name, record_key, field order by changed_us, change_sequence, change_key
+            partition by source_name, ticket_key, field order by event_us, change_sequence, event_key
         ) as change_rank
     from field_changes
 
@@ -116,7 +138,7 @@ present_values as (
         opened_us,
         'state' as field,
         state as present_value
-    from incidents
+    from present_tickets
     union all
     select
         source_name,
@@ -124,7 +146,7 @@ present_values as (
         opened_us,
         'hold_reason' as field,
         hold_reason as present_value
-    from incidents
+    from present_tickets
     union all
     select
         source_name,
@@ -132,7 +154,7 @@ present_values as (
         opened_us,
         'priority' as field,
         priority as present_value
-    from incidents
+    from present_tickets
     union all
     select
         source_name,
@@ -140,13 +162,13 @@ present_values as (
         opened_us,
         'assignment_group' as field,
         assignment_group as present_value
-    from incidents
+    from present_tickets
 
 ),
 
 initial_values as (
 
-    -- The instance keeps the present value only; what held at creation is the old value of the first change.
+    -- The systems keep the present value only; what held at creation is the old value of the first change.
     select
         present_values.source_name || ':' || present_values.ticket_key as ticket_id,
         present_values.opened_us as event_us,
@@ -158,7 +180,7 @@ initial_values as (
     left join first_changes
         on
             present_values.source_name = first_changes.source_name
-            and present_values.ticket_key = first_changes.record_key
+            and present_values.ticket_key = first_changes.ticket_key
             and present_values.field = first_changes.field
             and first_changes.change_rank = 1
     where coalesce(first_changes.old_value, present_values.present_value) <> ''
@@ -168,13 +190,25 @@ initial_values as (
 changed as (
 
     select
-        source_name || ':' || record_key as ticket_id,
-        changed_us as event_us,
+        source_name || ':' || ticket_key as ticket_id,
+        event_us,
         3 as tie_rank,
-        lpad(cast(coalesce(change_sequence, 0) as text), 12, '0') || change_key as tie_key,
+        lpad(cast(coalesce(change_sequence, 0) as text), 12, '0') || event_key as tie_key,
         field,
         new_value as field_value
     from field_changes
+
+),
+
+attributed as (
+
+    -- Whose a comment is that its system does not attribute: the customer's, if its author asked for the ticket.
+    select
+        comments.*,
+        coalesce(strpos(present_tickets.requesters, '|' || comments.author || '|') > 0, false) as is_of_requester
+    from comments
+    inner join present_tickets
+        on comments.source_name = present_tickets.source_name and comments.ticket_key = present_tickets.ticket_key
 
 ),
 
@@ -182,20 +216,17 @@ commented as (
 
     -- Ties: the customer before the agent. A work note is private; an automatic reply is nobody's answer.
     select
-        comments.source_name || ':' || comments.record_key as ticket_id,
-        comments.written_us as event_us,
-        case when comments.author = incidents.caller then 2 else 4 end as tie_rank,
-        comments.comment_key as tie_key,
+        source_name || ':' || ticket_key as ticket_id,
+        event_us,
+        case when is_of_requester or field = 'public_comment_customer' then 2 else 4 end as tie_rank,
+        event_key as tie_key,
         case
-            when comments.element = 'work_notes' then 'private_note'
-            when comments.author = 'system' then 'auto_reply'
-            when comments.author = incidents.caller then 'public_comment_customer'
+            when field <> 'public_comment' then field
+            when is_of_requester then 'public_comment_customer'
             else 'public_comment_vendor'
         end as field,
         cast(null as text) as field_value
-    from comments
-    inner join incidents
-        on comments.source_name = incidents.source_name and comments.record_key = incidents.ticket_key
+    from attributed
 
 ),
 

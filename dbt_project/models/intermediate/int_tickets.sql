@@ -4,12 +4,18 @@
     indexes=[{'columns': ['source_name', 'service_key']}]
 ) }}
 
-with incidents as (
+with staged_tickets as (
+
+    {{ staged_by_systems('tickets') }}
+
+),
+
+ticket_versions as (
 
     select
         *,
         {{ staged_version_rank('ticket_key', 'updated_us') }}
-    from {{ ref('stg_servicenow__incidents') }}
+    from staged_tickets
     {{ where_touched(ref('int_touched_tickets'), 'ticket_key') }}
 
 ),
@@ -61,7 +67,7 @@ united as (
         service_key,
         opened_us,
         resolved_us
-    from incidents
+    from ticket_versions
     where version_rank = 1
     union all
     select

@@ -7,21 +7,15 @@ with new_batches as (
 {% if not builds_everything() -%}
 {% set changed = terms_changed(ref('int_contract_hashes')) -%}
 -- Long tables are imported once for each use: an import that is used twice would be copied whole.
-incidents as (
+staged_tickets as (
 
-    select * from {{ ref('stg_servicenow__incidents') }}
-
-),
-
-field_changes as (
-
-    select * from {{ ref('stg_servicenow__field_changes') }}
+    {{ staged_by_systems('tickets') }}
 
 ),
 
-comments as (
+staged_events as (
 
-    select * from {{ ref('stg_servicenow__comments') }}
+    {{ staged_by_systems('ticket_events') }}
 
 ),
 
@@ -94,25 +88,17 @@ changed_contracts as (
 landed as (
 
     select
-        incidents.source_name,
-        incidents.ticket_key
+        staged_tickets.source_name,
+        staged_tickets.ticket_key
     from new_batches
-    inner join incidents on new_batches.batch_id = incidents.batch_id
+    inner join staged_tickets on new_batches.batch_id = staged_tickets.batch_id
     union
     select
-        field_changes.source_name,
-        field_changes.record_key as ticket_key
+        staged_events.source_name,
+        staged_events.ticket_key
     from new_batches
-    inner join field_changes
-        on new_batches.batch_id = field_changes.batch_id
-    where field_changes.table_name = 'incident'
-    union
-    select
-        comments.source_name,
-        comments.record_key as ticket_key
-    from new_batches
-    inner join comments on new_batches.batch_id = comments.batch_id
-    where comments.table_name = 'incident'
+    inner join staged_events on new_batches.batch_id = staged_events.batch_id
+    where staged_events.field is not null
     union
     select
         log_events.source_name,
@@ -164,12 +150,18 @@ touched as (
 ),
 
 {% else -%}
+staged_tickets as (
+
+    {{ staged_by_systems('tickets') }}
+
+),
+
 touched as (
 
     select
         source_name,
         ticket_key
-    from {{ ref('stg_servicenow__incidents') }}
+    from staged_tickets
     union
     select
         source_name,

@@ -15,13 +15,16 @@ import psycopg
 from psycopg import sql
 
 from avoir.sources.model import METADATA_COLUMNS, Table
-from avoir.sources.register import RAW_TABLES
+from avoir.sources.register import RAW_TABLES, TICKET_SYSTEMS
 
 READER = "auditor"
 OWNER = "avoir_transformer"
 #: How an instant is written in a natural key, as Postgres reads a format.
 INSTANT_FORMAT = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
 
+_TICKET_RECORDS_COMMENT = (
+    "One row per version of a ticket, of a change of one and of a comment on one, in every ticket system."
+)
 _RAW_RECORD_COMMENT = (
     "One row per raw row: where it came from, its key, and the whole row as the vendor gave it. Ask with "
     "raw_table and batch_id, source_row; in a large batch also with row_hash, among samples with record_at."
@@ -37,6 +40,7 @@ def create_audit(connection: psycopg.Connection) -> None:
     connection.execute(sql.SQL("set local role {}").format(sql.Identifier(OWNER)))
     # The bodies name tables that dbt has not made yet.
     connection.execute("set local check_function_bodies = off")
+    connection.execute(_ticket_records())
     connection.execute(resources.files("avoir").joinpath("sql", "audit.sql").read_bytes())
     connection.execute(sql.SQL("create or replace view audit.raw_record as {}").format(_raw_record()))
     comment = sql.SQL("comment on view audit.raw_record is {}")
@@ -51,6 +55,39 @@ def create_audit(connection: psycopg.Connection) -> None:
         connection.execute(sql.SQL(statement).format(sql.Identifier(READER)))
     connection.execute("set local check_function_bodies = default")
     connection.execute("reset role")
+
+
+def _ticket_records() -> sql.Composed:
+    """A function over the staging views of the ticket systems; its body is text until it is asked."""
+    selects = [
+        sql.SQL(
+            """
+            select
+                source_name, ticket_key, 'ticket' as evidence_kind, ticket_key as natural_key, raw_table,
+                batch_id, source_file_id, source_row, row_hash, updated_us as version_us, true as is_read
+            from staging.{tickets}
+            union all
+            select
+                source_name, ticket_key, 'ticket_' || event_kind, event_key, raw_table, batch_id,
+                source_file_id, source_row, row_hash, event_us, field is not null
+            from staging.{events}
+            """
+        ).format(
+            tickets=sql.Identifier(f"stg_{system.name}__tickets"),
+            events=sql.Identifier(f"stg_{system.name}__ticket_events"),
+        )
+        for system in TICKET_SYSTEMS
+    ]
+    return sql.SQL(
+        """
+        create or replace function audit.ticket_records() returns table (
+            source_name text, ticket_key text, evidence_kind text, natural_key text, raw_table text,
+            batch_id bigint, source_file_id bigint, source_row bigint, row_hash text, version_us bigint,
+            is_read boolean
+        ) language sql stable as $$ {body} $$;
+        comment on function audit.ticket_records() is {comment};
+        """
+    ).format(body=sql.SQL(" union all ").join(selects), comment=sql.Literal(_TICKET_RECORDS_COMMENT))
 
 
 def natural_key(table: Table) -> sql.Composed:

@@ -203,6 +203,9 @@ class Landed(Protocol):
     def has_rows(self, table: str) -> bool:
         """Whether anything of the source has ever landed in one of its system's tables."""
 
+    def keys(self, table: str, column: str) -> frozenset[str]:
+        """The values of a text column that the source has ever landed in one of its system's tables."""
+
 
 Fetch = Callable[["SourceConnection", Window, Landed], Iterator[Rows | Rejected]]
 
@@ -476,3 +479,8 @@ class NothingLanded:
         """Always false."""
         del table
         return False
+
+    def keys(self, table: str, column: str) -> frozenset[str]:
+        """Always empty."""
+        del table, column
+        return frozenset()

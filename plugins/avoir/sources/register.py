@@ -10,6 +10,7 @@ from avoir.sources import (
     einvoice_s3,
     einvoice_sftp,
     incident_log,
+    jira,
     prometheus,
     servicenow,
     upptime,
@@ -19,6 +20,7 @@ from avoir.sources.model import SourceConnection, SourceError, System, Table
 
 SYSTEMS: tuple[System, ...] = (
     servicenow.SYSTEM,
+    jira.SYSTEM,
     prometheus.SYSTEM,
     upptime.SYSTEM,
     incident_log.SYSTEM,
@@ -35,6 +37,8 @@ RAW_TABLES: Mapping[str, tuple[System, Table]] = {
 }
 
 RAW_SCHEMAS: tuple[str, ...] = tuple(dict.fromkeys(system.schema for system in SYSTEMS))
+#: Systems whose staging folder offers tickets and their events in the common shape (macros/tickets.sql).
+TICKET_SYSTEMS = (servicenow.SYSTEM, jira.SYSTEM)
 
 
 def system_of(source: SourceConnection) -> System:

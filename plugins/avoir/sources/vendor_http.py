@@ -39,6 +39,10 @@ class IncompleteAnswerError(SourceError):
     """The answer is empty, truncated, malformed or short of what it announced itself."""
 
 
+class NotFoundError(IncompleteAnswerError):
+    """The vendor's system has no such record, or none that the account may see (404)."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """A parsed JSON body with the headers it came with (names in lower case)."""
@@ -109,6 +113,7 @@ class VendorApi:
         Raises:
             AccessDeniedError: 401 or 403.
             UnavailableError: no answer, or 429/5xx, after all attempts.
+            NotFoundError: 404.
             IncompleteAnswerError: no JSON, an empty body, or any other status.
         """
         url = f"{self.source.url}/{path.lstrip('/')}"
@@ -143,6 +148,8 @@ class VendorApi:
             raise IncompleteAnswerError(
                 f"{label} redirects to {target}; redirects are not followed, set that url"
             )
+        if status == 404:
+            raise NotFoundError(f"{label} answered {status}: {_excerpt(response.text)}")
         if status != 200:
             raise IncompleteAnswerError(f"{label} answered {status}: {_excerpt(response.text)}")
         if not response.content.strip():

@@ -274,50 +274,21 @@ create or replace function audit.credit_evidence_rows() returns table (
         found._source_row, tickets.source_name, found.natural_key, found._row_hash collate "default", null::timestamptz
     from audit.credit_tickets() as tickets
     cross join lateral (
-        (
-            select
-                'ticket' as evidence_kind, 'raw_servicenow.incident' as raw_table, raw._batch_id, raw._source_file_id,
-                raw._source_row, raw.sys_id as natural_key, raw._row_hash
-            from raw_servicenow.incident as raw
-            where raw.sys_id = tickets.ticket_key and raw._source_name = tickets.source_name
-            order by
-                cast(nullif(raw.sys_updated_on, '') || '+00' as timestamptz) desc nulls last,
-                raw._batch_id desc, raw._source_row desc
-            limit 1
-        )
-        union all
         select
-            'ticket_change', 'raw_servicenow.sys_audit', ranked._batch_id, ranked._source_file_id, ranked._source_row,
-            ranked.sys_id, ranked._row_hash
+            ranked.evidence_kind, ranked.raw_table, ranked.batch_id as _batch_id,
+            ranked.source_file_id as _source_file_id, ranked.source_row as _source_row, ranked.natural_key,
+            ranked.row_hash as _row_hash
         from (
             select
-                raw.*,
+                records.*,
                 row_number() over (
-                    partition by raw.sys_id
-                    order by raw.sys_created_on desc, raw._batch_id desc, raw._source_row desc
+                    partition by records.evidence_kind, records.natural_key
+                    order by records.version_us desc nulls last, records.batch_id desc, records.source_row desc
                 ) as version_rank
-            from raw_servicenow.sys_audit as raw
-            where raw.documentkey = tickets.ticket_key and raw._source_name = tickets.source_name
+            from audit.ticket_records() as records
+            where records.ticket_key = tickets.ticket_key and records.source_name = tickets.source_name
         ) as ranked
-        where
-            ranked.version_rank = 1
-            and ranked.tablename = 'incident'
-            and ranked.fieldname in ('state', 'hold_reason', 'priority', 'assignment_group')
-        union all
-        select
-            'ticket_comment', 'raw_servicenow.sys_journal_field', ranked._batch_id, ranked._source_file_id,
-            ranked._source_row, ranked.sys_id, ranked._row_hash
-        from (
-            select
-                raw.*,
-                row_number() over (
-                    partition by raw.sys_id
-                    order by raw.sys_created_on desc, raw._batch_id desc, raw._source_row desc
-                ) as version_rank
-            from raw_servicenow.sys_journal_field as raw
-            where raw.element_id = tickets.ticket_key and raw._source_name = tickets.source_name
-        ) as ranked
-        where ranked.version_rank = 1 and ranked.name = 'incident'
+        where ranked.version_rank = 1 and ranked.is_read
         union all
         select
             'ticket_log', 'raw_incident_log.incident_events', ranked._batch_id, ranked._source_file_id,

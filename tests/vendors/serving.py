@@ -1,0 +1,89 @@
+"""A vendor's HTTP server on loopback, answered by a function of the request."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from avoir.sources.model import SourceConnection
+from avoir.sources.register import SYSTEMS
+
+SECRET = "s3cret"
+
+
+@dataclass(frozen=True)
+class Request:
+    path: str
+    parameters: dict[str, str]
+    headers: dict[str, str]
+
+
+@dataclass
+class Reply:
+    body: bytes
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def json(cls, content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Reply:
+        return cls(json.dumps(content).encode(), status, headers or {})
+
+
+Answer = Callable[[Request], Reply]
+
+
+@contextmanager
+def serving(answer: Answer) -> Iterator[str]:
+    """The address of a server that answers so."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            parts = urlsplit(self.path)
+            asked = Request(parts.path, dict(parse_qsl(parts.query)), dict(self.headers))
+            reply = answer(asked)
+            self.send_response(reply.status)
+            for name, text in reply.headers.items():
+                self.send_header(name, text)
+            self.send_header("Content-Length", str(len(reply.body)))
+            self.end_headers()
+            self.wfile.write(reply.body)
+
+        def log_message(self, *arguments: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def connection_to(
+    url: str, system: str, *, name: str = "vendor_under_test", username: str | None = "avoir", **options: Any
+) -> SourceConnection:
+    """A connection as ``sources.yml`` would state it, its secret in a variable of its own."""
+    known = next(one for one in SYSTEMS if one.name == system).options
+    given = {key: option.check(options.get(key, option.default)) for key, option in known.items()}
+    return SourceConnection(
+        name=name,
+        system=system,
+        url=url,
+        history_from=datetime(2026, 1, 1, tzinfo=UTC),
+        username=username,
+        secret_env="VENDOR_SECRET",
+        options=given,
+        environment={"VENDOR_SECRET": SECRET},
+    )
