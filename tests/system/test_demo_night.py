@@ -274,8 +274,8 @@ def _walk_back(home: Home, posted: list[dict[str, Any]]) -> None:
 def _entries(home: Home, *, after: int) -> list[dict[str, Any]]:
     """What finance pulls next, amounts as text."""
     return home.sql(
-        "select entry_no, vendor_id, entry_kind, cast(amount as text) as amount, penalty_line_id, ledger_entry_no,"
-        " corrects_ledger_entry_no, cast(posted_month_date as text) as posted_month_date"
+        "select entry_no, vendor_id, entry_kind, cast(amount as text) as amount, penalty_line_id,"
+        " ledger_entry_no, corrects_ledger_entry_no, cast(posted_month_date as text) as posted_month_date"
         f" from finance.credit_entries where entry_no > {after} order by entry_no",
         "finance_reader",
     )
