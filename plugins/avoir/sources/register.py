@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from avoir.sources import einvoice_folder, incident_log, jira, prometheus, servicenow, upptime, xero
+from avoir.sources import (
+    einvoice_folder,
+    incident_log,
+    jira,
+    prometheus,
+    request_tracker,
+    servicenow,
+    upptime,
+    xero,
+)
 from avoir.sources.model import SourceConnection, SourceError, System
 
 SYSTEMS: tuple[System, ...] = (
     servicenow.SYSTEM,
     jira.SYSTEM,
+    request_tracker.SYSTEM,
     prometheus.SYSTEM,
     upptime.SYSTEM,
     incident_log.SYSTEM,
@@ -16,7 +26,7 @@ SYSTEMS: tuple[System, ...] = (
 )
 
 #: Systems whose staging folder offers tickets and their events in the common shape (macros/tickets.sql).
-TICKET_SYSTEMS = (servicenow.SYSTEM, jira.SYSTEM)
+TICKET_SYSTEMS = (servicenow.SYSTEM, jira.SYSTEM, request_tracker.SYSTEM)
 
 
 def system_of(source: SourceConnection) -> System:
