@@ -12,6 +12,7 @@ from avoir.sources import (
     incident_log,
     jira,
     prometheus,
+    request_tracker,
     servicenow,
     upptime,
     xero,
@@ -21,6 +22,7 @@ from avoir.sources.model import SourceConnection, SourceError, System, Table
 SYSTEMS: tuple[System, ...] = (
     servicenow.SYSTEM,
     jira.SYSTEM,
+    request_tracker.SYSTEM,
     prometheus.SYSTEM,
     upptime.SYSTEM,
     incident_log.SYSTEM,
@@ -38,7 +40,7 @@ RAW_TABLES: Mapping[str, tuple[System, Table]] = {
 
 RAW_SCHEMAS: tuple[str, ...] = tuple(dict.fromkeys(system.schema for system in SYSTEMS))
 #: Systems whose staging folder offers tickets and their events in the common shape (macros/tickets.sql).
-TICKET_SYSTEMS = (servicenow.SYSTEM, jira.SYSTEM)
+TICKET_SYSTEMS = (servicenow.SYSTEM, jira.SYSTEM, request_tracker.SYSTEM)
 
 
 def system_of(source: SourceConnection) -> System:
