@@ -11,8 +11,8 @@ SUITE = Suite(
         gxe.UnexpectedRowsExpectation(
             description="each step only lowers a charge",
             unexpected_rows_query="""
-                select penalty_line_id, repeated_amount, uncumulated_amount, event_capped_amount,
-                    period_capped_amount, rolling_capped_amount, unexempted_amount
+                select vendor_id, month_date, penalty_line_id, repeated_amount, uncumulated_amount,
+                    event_capped_amount, period_capped_amount, rolling_capped_amount, unexempted_amount
                 from {batch}
                 where line_kind = 'breach' and (
                     uncumulated_amount > repeated_amount
@@ -27,7 +27,8 @@ SUITE = Suite(
         gxe.UnexpectedRowsExpectation(
             description="a charge is no gift and a reversal no charge",
             unexpected_rows_query="""
-                select penalty_line_id, line_kind, earned_back_amount, credit_amount from {batch}
+                select vendor_id, month_date, penalty_line_id, line_kind, earned_back_amount, credit_amount
+                from {batch}
                 where (line_kind = 'earn_back' and credit_amount > 0)
                     or (line_kind <> 'earn_back' and credit_amount < 0)
                     or abs(credit_amount - earned_back_amount) >= 1
@@ -37,16 +38,21 @@ SUITE = Suite(
         gxe.UnexpectedRowsExpectation(
             description="no reversal gives back more than was charged",
             unexpected_rows_query="""
-                select contract_version_id, clause_id, origin_month_date, sum(credit_amount) as credit_amount
-                from {batch} group by contract_version_id, clause_id, origin_month_date
-                having sum(credit_amount) < 0
+                select vendor_id, month_date, clause_id, origin_month_date, credit_amount, total_amount
+                from (
+                    select *, sum(credit_amount) over (
+                        partition by contract_version_id, clause_id, origin_month_date
+                    ) as total_amount
+                    from {batch}
+                ) lines
+                where total_amount < 0
             """,
             meta={"why": "an earn-back reverses a credit, at most all of it"},
         ),
         gxe.UnexpectedRowsExpectation(
             description="every line has its breach",
             unexpected_rows_query="""
-                select penalty_line_id, event_id from {batch}
+                select vendor_id, month_date, penalty_line_id, event_id from {batch}
                 where event_id not in (
                     select clock_id from facts.fct_ticket_clocks where outcome = 'breached'
                     union all
@@ -62,7 +68,7 @@ SUITE = Suite(
         gxe.UnexpectedRowsExpectation(
             description="no month exceeds its cap",
             unexpected_rows_query="""
-                select lines.contract_id, lines.clause_id, lines.month_date,
+                select lines.vendor_id, lines.month_date, lines.contract_id, lines.clause_id,
                     sum(lines.period_capped_amount) as capped_amount, max(limits.limit_amount) as limit_amount
                 from {batch} lines
                 join penalties.int_cap_limits limits
@@ -71,7 +77,7 @@ SUITE = Suite(
                     and limits.scope_key = lines.clause_id
                     and limits.month_no = extract(year from lines.month_date) * 12
                         + extract(month from lines.month_date) - 1
-                group by lines.contract_id, lines.clause_id, lines.month_date
+                group by lines.vendor_id, lines.contract_id, lines.clause_id, lines.month_date
                 having sum(lines.period_capped_amount) > max(limits.limit_amount)
             """,
             meta={"why": "the cap is the vendor's protection, and the first thing its lawyer recomputes"},

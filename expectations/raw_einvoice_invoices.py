@@ -19,7 +19,8 @@ SUITE = Suite(
         gxe.UnexpectedRowsExpectation(
             description="totals follow EN 16931 BR-CO-13",
             unexpected_rows_query="""
-                select invoice_number, tax_basis_total, lines_total, allowances_total, charges_total
+                select _source_name, _batch_id, invoice_number, tax_basis_total, lines_total,
+                    allowances_total, charges_total
                 from {batch}
                 where nullif(tax_basis_total, '') is not null and nullif(lines_total, '') is not null
                     and cast(tax_basis_total as numeric) <> cast(lines_total as numeric)
@@ -27,6 +28,25 @@ SUITE = Suite(
                         + coalesce(cast(nullif(charges_total, '') as numeric), 0)
             """,
             meta={"why": "the base of every percentage is BT-109; it must be BT-106 less BT-107 plus BT-108"},
+        ),
+        gxe.UnexpectedRowsExpectation(
+            description="an invoice asks for money",
+            unexpected_rows_query="""
+                select _source_name, _batch_id, invoice_number, type_code, tax_basis_total from {batch}
+                where type_code in ('380', '384') and cast(nullif(tax_basis_total, '') as numeric) < 0
+            """,
+            meta={"why": "a negative invoice is a credit note under the wrong type, and lowers the base"},
+        ),
+        gxe.UnexpectedRowsExpectation(
+            description="dates follow one another",
+            unexpected_rows_query="""
+                select _source_name, _batch_id, invoice_number, issue_date, period_start, period_end,
+                    received_at
+                from {batch}
+                where issue_date < '2000' or period_start < '2000' or period_end < period_start
+                    or issue_date > left(received_at, 10)
+            """,
+            meta={"why": "a date that is wrong moves the invoice, and the base with it, to another month"},
         ),
     ],
 )

@@ -8,10 +8,9 @@ SUITE = Suite(
     border="raw",
     table="raw_prometheus.samples",
     checks=[
-        gxe.ExpectColumnValuesToBeBetween(
+        gxe.ExpectColumnValuesToBeInSet(
             column="value",
-            min_value=0,
-            max_value=1,
+            value_set=[0, 1],
             meta={"why": "probe_success is 0 or 1; anything else is another metric under this name"},
         ),
         gxe.ExpectColumnValuesToNotBeNull(

@@ -15,7 +15,7 @@ SUITE = Suite(
         gxe.ExpectColumnValuesToMatchRegex(
             column="sys_created_on",
             regex=r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}$",
-            meta={"why": "pauses begin and end at this instant"},
+            meta={"why": "pauses begin and end at this instant", "blocks": True},
         ),
     ],
 )

@@ -14,10 +14,10 @@ import psycopg
 
 from avoir.ledger import Posting, lock, post
 from avoir.procedure import load_register, release_applicable
-from avoir.publishing import MONTHLY, version_of_month
 from avoir.restating import restate
 from avoir.services import surroundings_of
 from avoir.settings import Settings
+from avoir.versioning import MONTHLY, version_of_month
 
 CLOSING_BUSINESS_DAY = 5
 SATURDAY = 5

@@ -1,9 +1,8 @@
 """Write, audit, publish: candidates become the mart per vendor and month, in one transaction.
 
-Readers see a month's last good version until the next one is whole. A month is *held* when its candidate
-must not be seen yet (a source that has not landed the whole month, a penalty without its base), until a
-person releases what is held; everything is *blocked* when a border did not hold; a *closed* month never
-changes.
+Readers see a month's last good version until the next one is whole. A month is *held* when something was
+found against it, until a person releases what is held; everything is *blocked* when a border did not hold
+and nobody can be named for it; a *closed* month never changes. :mod:`avoir.judging` decides which.
 
 The transaction that publishes takes row locks only, so it waits for no reader and no reader for it. What does
 lock readers out (a table or a column that a release adds) is done before, in a transaction of its own that
@@ -14,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 import psycopg
@@ -24,25 +22,12 @@ from avoir.contracts.proofs import code_sha256
 from avoir.describing import copy_comments
 from avoir.guarding import guard_published, make_portal
 from avoir.inputs import inputs_sha256
+from avoir.judging import Reasons, blocks_all, judge, judged_run, reasons, reasons_to_hold
 from avoir.services import surroundings_of
 from avoir.settings import CHECKOUT, Settings
+from avoir.versioning import MONTHLY, Key, Published, columns_of, version_of_month
 
 DIMENSIONS = ("dim_vendors", "dim_contracts", "dim_services", "dim_dates")
-
-
-@dataclass(frozen=True)
-class Published:
-    """A published table: where its candidate is, and the columns that say which month a row belongs to."""
-
-    name: str
-    candidate: str
-    key: str
-
-
-MONTHLY = (
-    Published("mart_vendor_month", "candidate.mart_vendor_month", "vendor_id"),
-    Published("fct_penalty_lines", "penalties.fct_penalty_lines", "penalty_line_id"),
-)
 
 
 SHAPE_LOCK_MILLISECONDS = 250
@@ -59,7 +44,7 @@ class MartHeldError(RuntimeError):
 
 
 class PublicationBlockedError(RuntimeError):
-    """A border did not hold, so nothing was published; the message names the checks that failed."""
+    """A border did not hold for anybody, so nothing was published; the message says what failed."""
 
 
 def publish_candidates(settings: Settings, *, as_of: datetime, run_id: str) -> dict[str, int]:
@@ -67,7 +52,8 @@ def publish_candidates(settings: Settings, *, as_of: datetime, run_id: str) -> d
 
     Raises:
         MartHeldError: a reader kept a table from changing its shape; nothing was published.
-        PublicationBlockedError: a check of this run failed at either border, or a border was not judged.
+        PublicationBlockedError: a check of this run failed that nobody can be named for, or a border was not
+            judged.
     """
     here = surroundings_of(settings)
     with here.warehouse.connect("avoir_transformer") as connection:
@@ -76,7 +62,7 @@ def publish_candidates(settings: Settings, *, as_of: datetime, run_id: str) -> d
         counts = publish(connection, as_of=as_of, run_id=run_id, built_from=built_from)
     if counts.get("blocked"):
         with here.warehouse.connect("avoir_transformer") as connection:
-            failed = _failed_checks(connection, run_id)
+            failed = blocks_all(connection, run_id)
         raise PublicationBlockedError(f"nothing was published: {'; '.join(failed)}")
     return counts
 
@@ -102,7 +88,7 @@ def publish(
     with connection.transaction():
         connection.execute("set local lock_timeout = '60s'")
         connection.execute("select pg_advisory_xact_lock(hashtext('avoir.publish'))")
-        failed = _failed_checks(connection, run_id)
+        failed = blocks_all(connection, run_id)
         if failed and not _has_candidates(connection):
             return {"blocked": 1}
         if not failed:
@@ -110,18 +96,19 @@ def publish(
                 record_build(connection, as_of=as_of, run_id=run_id, built_from=built_from)
             for name in DIMENSIONS:
                 _replace(connection, name, f"candidate.{name}")
-        for vendor_id, month_date, currency in _candidate_months(connection):
-            verdict, reason, version_id = _judge(connection, failed, vendor_id, month_date, currency)
-            if verdict == "published":
-                _replace_month(connection, vendor_id, month_date, currency)
-            counts[verdict] = counts.get(verdict, 0) + 1
+        found = Reasons() if failed else reasons(connection, run_id)
+        for key in _candidate_months(connection):
+            judged = judge(connection, key, failed, found)
+            if judged.verdict == "published":
+                _replace_month(connection, key)
+            counts[judged.verdict] = counts.get(judged.verdict, 0) + 1
             connection.execute(
                 """
                 insert into mart.publication_log
                     (run_id, as_of, vendor_id, month_date, currency, verdict, reason, version_id)
                 values (%s, %s, %s, %s, %s, %s, %s, %s)
                 """,
-                (run_id, as_of, vendor_id, month_date, currency, verdict, reason, version_id),
+                (run_id, as_of, *key, judged.verdict, judged.reason, judged.version_id),
             )
     return counts
 
@@ -176,91 +163,20 @@ def calendars_sha256(connection: psycopg.Connection, as_of: datetime, *, referen
     return str(row[0])
 
 
-def _failed_checks(connection: psycopg.Connection, run_id: str) -> list[str]:
-    rows = connection.execute(
-        "select border, table_name, check_name, success from checks.verdicts where run_id = %s", (run_id,)
-    ).fetchall()
-    failed = [f"{border} {table}: {check}" for border, table, check, success in rows if not success]
-    judged = {border for border, *_ in rows}
-    unjudged = [f"the {border} border was not judged" for border in ("raw", "mart") if border not in judged]
-    return failed or unjudged
-
-
 def _has_candidates(connection: psycopg.Connection) -> bool:
     row = connection.execute("select to_regclass('candidate.mart_vendor_month') is not null").fetchone()
     return row == (True,)
 
 
-def _candidate_months(connection: psycopg.Connection) -> list[tuple[str, date, str]]:
+def _candidate_months(connection: psycopg.Connection) -> list[Key]:
     return connection.execute(
         "select vendor_id, month_date, currency from candidate.mart_vendor_month order by 1, 2, 3"
     ).fetchall()
 
 
-def _judge(
-    connection: psycopg.Connection,
-    failed: list[str],
-    vendor_id: str,
-    month_date: date,
-    currency: str,
-) -> tuple[str, str, str | None]:
-    key = (vendor_id, month_date, currency)
-    version_id = version_of_month(connection, "candidate", key)
-    if failed:
-        return "blocked", "; ".join(failed), None
-    closed = connection.execute(
-        """
-        select version_id from ledger.closed_months
-        where vendor_id = %s and month_date = %s and currency = %s
-        """,
-        key,
-    ).fetchone()
-    if closed is not None:
-        if closed[0] == version_id:
-            return "closed", "closed", closed[0]
-        return "closed", f"closed; the candidate differs: {_awaited(connection, key)}", closed[0]
-    held = reasons_to_hold(connection, key)
-    if held and not _is_released(connection, key, version_id):
-        return "held", "; ".join(held), None
-    published = version_of_month(connection, "mart", key)
-    if published == version_id:
-        return "unchanged", "the published version stands", version_id
-    reason = f"released by a person, though {'; '.join(held)}" if held else "both borders held"
-    return "published", reason, version_id
-
-
-def _awaited(connection: psycopg.Connection, key: tuple[str, date, str]) -> str:
-    """What becomes of a closed month's candidate that is not what the month showed."""
-    held = reasons_to_hold(connection, key)
-    if held:
-        return f"it is held, {'; '.join(held)}"
-    row = connection.execute(
-        """
-        with posted as (
-            select penalty_line_id, sum(amount) as amount from ledger.entries
-            where vendor_id = %(vendor)s and month_date = %(month)s and currency = %(currency)s group by 1
-        ),
-
-        present as (
-            select penalty_line_id, credit_amount as amount from penalties.fct_penalty_lines
-            where vendor_id = %(vendor)s and month_date = %(month)s and currency = %(currency)s
-        )
-
-        select exists (
-            select 1 from posted full outer join present on posted.penalty_line_id = present.penalty_line_id
-            where coalesce(posted.amount, 0) <> coalesce(present.amount, 0)
-        )
-        """,
-        dict(zip(("vendor", "month", "currency"), key, strict=True)),
-    ).fetchone()
-    if row == (True,):
-        return "late data are posted at the next closing"
-    return "no credit differs from what was posted"
-
-
 def release(
     connection: psycopg.Connection,
-    key: tuple[str, date, str],
+    key: Key,
     *,
     because: str,
     released_by: str,
@@ -302,13 +218,13 @@ def release(
 
 
 def release_held(
-    settings: Settings, key: tuple[str, date, str], *, because: str, released_by: str, as_of: datetime
+    settings: Settings, key: Key, *, because: str, released_by: str, as_of: datetime
 ) -> list[str]:
     """Release a held month (:func:`release`) and publish it at once, by the checks of the last run.
 
     Raises:
         ValueError: the month is not held, or no reason is given.
-        PublicationBlockedError: a border of the last run did not hold.
+        PublicationBlockedError: the last run that was judged did not hold.
     """
     here = surroundings_of(settings)
     with here.warehouse.connect("avoir_transformer") as connection:
@@ -318,114 +234,18 @@ def release_held(
         if row is None:
             raise ValueError("nothing was ever built; run `avoir run` first.")
         run_id, built_as_of = row
+        judged = judged_run(connection)
+        if judged != run_id:
+            # The candidates are those of a later run than the last one that published.
+            failed = blocks_all(connection, str(judged))
+            raise PublicationBlockedError(f"nothing was published: {'; '.join(failed)}")
         held = release(connection, key, because=because, released_by=released_by, as_of=as_of)
         connection.commit()
         counts = publish(connection, as_of=built_as_of, run_id=run_id, built_from=None)
         if counts.get("blocked"):
-            failed = "; ".join(_failed_checks(connection, run_id))
-            raise PublicationBlockedError(f"nothing was published: {failed}")
+            failed = blocks_all(connection, run_id)
+            raise PublicationBlockedError(f"nothing was published: {'; '.join(failed)}")
     return held
-
-
-def _is_released(connection: psycopg.Connection, key: tuple[str, date, str], version_id: str | None) -> bool:
-    row = connection.execute(
-        """
-        select 1 from checks.releases
-        where vendor_id = %s and month_date = %s and currency = %s and version_id = %s limit 1
-        """,
-        (*key, version_id),
-    ).fetchone()
-    return row is not None
-
-
-def reasons_to_hold(connection: psycopg.Connection, key: tuple[str, date, str]) -> list[str]:
-    """Why a month's candidate must not be seen yet; empty when it may."""
-    _, month_date, _ = key
-    candidate = connection.execute(
-        """
-        select string_to_array(contract_version_ids, ','), unpriced_penalty_count
-        from candidate.mart_vendor_month
-        where vendor_id = %s and month_date = %s and currency = %s
-        """,
-        key,
-    ).fetchone()
-    # By the contracts in it, not by currency: a month of bills in a foreign one waits for the same sources.
-    versions, unpriced = candidate or ([], 0)
-    stale = connection.execute(
-        """
-        select w.source_name, w.watermark
-        from loads.watermarks w
-        join (
-            select distinct k.source_name, m.month_end_us
-            from intermediate.service_terms k
-            join intermediate.contract_months m on k.contract_version_id = m.contract_version_id
-            where k.contract_version_id = any(%s) and m.month_date = %s
-        ) needed on needed.source_name = w.source_name
-        where w.watermark < to_timestamp(needed.month_end_us / 1000000)
-        order by 1
-        """,
-        (versions, month_date),
-    ).fetchall()
-    missing = connection.execute(
-        """
-        select distinct k.source_name
-        from intermediate.service_terms k
-        join intermediate.contract_months m on k.contract_version_id = m.contract_version_id
-        where k.contract_version_id = any(%s) and m.month_date = %s
-            and not exists (select 1 from loads.watermarks w where w.source_name = k.source_name)
-        order by 1
-        """,
-        (versions, month_date),
-    ).fetchall()
-    early = connection.execute(
-        """
-        select b.source_name, min(b.window_from)
-        from loads.batches b
-        join (
-            select k.source_name, min(m.period_from_us) as period_from_us
-            from intermediate.service_terms k
-            join intermediate.contract_months m on k.contract_version_id = m.contract_version_id
-            where k.contract_version_id = any(%s) and m.month_date = %s
-            group by k.source_name
-        ) needed on needed.source_name = b.source_name
-        group by b.source_name, needed.period_from_us
-        having min(b.window_from) > to_timestamp(needed.period_from_us / 1000000)
-        order by 1
-        """,
-        (versions, month_date),
-    ).fetchall()
-    reasons = [f"{name} has landed only up to {watermark:%Y-%m-%d %H:%M}Z" for name, watermark in stale]
-    reasons += [f"{name} has never landed" for (name,) in missing]
-    reasons += [f"{name} has no history before {first:%Y-%m-%d %H:%M}Z" for name, first in early]
-    if unpriced:
-        reasons.append(f"{unpriced} penalty lines have no invoice or index to be computed from")
-    return reasons
-
-
-def version_of_month(connection: psycopg.Connection, schema: str, key: tuple[str, date, str]) -> str | None:
-    """Hash of what a month shows in ``mart`` or as a ``candidate``; None when it shows nothing.
-
-    The candidate's columns are compared on both sides, so a column that a release added counts as a change.
-    """
-    digest = hashlib.sha256()
-    seen = False
-    for table in MONTHLY:
-        relation = f"mart.{table.name}" if schema == "mart" else table.candidate
-        statement = sql.SQL(
-            """
-            select row({columns})::text as shown from {relation}
-            where vendor_id = %s and month_date = %s and currency = %s
-            order by row({columns})::text collate "C"
-            """
-        ).format(
-            columns=_columns(connection, table.candidate),
-            relation=sql.SQL(relation),
-        )
-        for (text,) in connection.execute(statement, key):
-            seen = True
-            digest.update(text.encode() + b"\n")
-        digest.update(b"--\n")
-    return digest.hexdigest() if seen else None
 
 
 def shape_mart(connection: psycopg.Connection, *, patience_seconds: float = SHAPE_PATIENCE_SECONDS) -> None:
@@ -526,31 +346,18 @@ def _ensure_table(connection: psycopg.Connection, table: Published) -> bool:
     return is_new or bool(missing)
 
 
-def _columns(connection: psycopg.Connection, candidate: str) -> sql.Composed:
-    schema, name = candidate.split(".")
-    rows = connection.execute(
-        """
-        select column_name from information_schema.columns where table_schema = %s and table_name = %s
-        order by ordinal_position
-        """,
-        (schema, name),
-    ).fetchall()
-    return sql.SQL(", ").join(sql.Identifier(column) for (column,) in rows)
-
-
 def _replace(connection: psycopg.Connection, name: str, candidate: str) -> None:
-    target, columns = sql.Identifier("mart", name), _columns(connection, candidate)
+    target, columns = sql.Identifier("mart", name), columns_of(connection, candidate)
     connection.execute(sql.SQL("delete from {}").format(target))
     connection.execute(
         sql.SQL("insert into {} ({}) select {} from {}").format(target, columns, columns, sql.SQL(candidate))
     )
 
 
-def _replace_month(connection: psycopg.Connection, vendor_id: str, month_date: date, currency: str) -> None:
-    key = (vendor_id, month_date, currency)
+def _replace_month(connection: psycopg.Connection, key: Key) -> None:
     where = sql.SQL("where vendor_id = %s and month_date = %s and currency = %s")
     for table in MONTHLY:
-        target, columns = sql.Identifier("mart", table.name), _columns(connection, table.candidate)
+        target, columns = sql.Identifier("mart", table.name), columns_of(connection, table.candidate)
         connection.execute(sql.SQL("delete from {} {}").format(target, where), key)
         connection.execute(
             sql.SQL("insert into {} ({}) select {} from {} {}").format(

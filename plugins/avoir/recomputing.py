@@ -16,7 +16,8 @@ import psycopg
 
 from avoir.contracts.proofs import code_sha256
 from avoir.contracts.scratch import believe_again, scratch_warehouse
-from avoir.publishing import MONTHLY, calendars_sha256
+from avoir.publishing import calendars_sha256
+from avoir.versioning import MONTHLY
 
 _SELECTED = "+fct_penalty_lines +mart_vendor_month"
 

@@ -7,37 +7,15 @@ what is owed or taken back now. Once posted, the same late data make no differen
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
 import psycopg
 
+from avoir.comparing import PostedLine, PresentLine, changed_lines, posted_lines, present_lines
+from avoir.judging import reasons_to_hold
 from avoir.ledger import Posting, lock, post
-from avoir.publishing import MONTHLY, reasons_to_hold, version_of_month
-
-Key = tuple[str, date, str]
-
-
-@dataclass(frozen=True)
-class PostedLine:
-    """What the ledger holds of one penalty line: the sum of its entries, and the entry that began it."""
-
-    contract_id: str
-    contract_version_id: str
-    clause_id: str
-    amount: Decimal
-    first_entry_no: int
-
-
-@dataclass(frozen=True)
-class PresentLine:
-    """The same line as it would be computed today."""
-
-    contract_id: str
-    contract_version_id: str
-    clause_id: str
-    amount: Decimal
+from avoir.versioning import MONTHLY, Key, version_of_month
 
 
 def differences(
@@ -50,14 +28,10 @@ def differences(
     """
     vendor_id, month_date, currency = key
     found = []
-    for line_id in posted.keys() | present.keys():
-        was, is_now = posted.get(line_id), present.get(line_id)
-        amount = (is_now.amount if is_now else Decimal(0)) - (was.amount if was else Decimal(0))
-        if amount == 0:
-            continue
-        line = is_now or was
+    for one in changed_lines(posted, present):
+        line = one.is_now or one.was
         assert line is not None
-        gone = is_now is None or is_now.amount == 0
+        gone = one.is_now is None or one.is_now.amount == 0
         found.append(
             Posting(
                 kind="reversal" if gone else "adjustment",
@@ -67,14 +41,14 @@ def differences(
                 contract_id=line.contract_id,
                 contract_version_id=line.contract_version_id,
                 clause_id=line.clause_id,
-                penalty_line_id=line_id,
-                amount=amount,
+                penalty_line_id=one.line_id,
+                amount=one.amount,
                 currency=currency,
-                corrects_entry_no=was.first_entry_no if was else None,
-                reason=_reason(was, is_now),
+                corrects_entry_no=one.was.first_entry_no if one.was else None,
+                reason=_reason(one.was, one.is_now),
             )
         )
-    return sorted(found, key=lambda one: (one.contract_id, one.clause_id, one.penalty_line_id))
+    return found
 
 
 def _reason(was: PostedLine | None, is_now: PresentLine | None) -> str:
@@ -125,8 +99,8 @@ def restate(connection: psycopg.Connection, *, as_of: datetime) -> int:
             postings = differences(
                 key,
                 open_month(connection, vendor_id, currency),
-                _posted(connection, key),
-                _present(connection, key),
+                posted_lines(connection, key),
+                present_lines(connection, key),
             )
             for posting, entry_no in zip(postings, post(connection, postings, as_of=as_of), strict=True):
                 _freeze(connection, posting, entry_no)
@@ -146,30 +120,6 @@ def open_month(connection: psycopg.Connection, vendor_id: str, currency: str) ->
     assert row is not None
     month: date = row[0]
     return month
-
-
-def _posted(connection: psycopg.Connection, key: Key) -> dict[str, PostedLine]:
-    rows = connection.execute(
-        """
-        select penalty_line_id, min(contract_id), min(contract_version_id), min(clause_id), sum(amount),
-            min(entry_no)
-        from ledger.entries where vendor_id = %s and month_date = %s and currency = %s group by 1
-        """,
-        key,
-    ).fetchall()
-    return {line_id: PostedLine(*rest) for line_id, *rest in rows}
-
-
-def _present(connection: psycopg.Connection, key: Key) -> dict[str, PresentLine]:
-    rows = connection.execute(
-        """
-        select penalty_line_id, contract_id, contract_version_id, clause_id, credit_amount
-        from penalties.fct_penalty_lines
-        where vendor_id = %s and month_date = %s and currency = %s
-        """,
-        key,
-    ).fetchall()
-    return {line_id: PresentLine(*rest) for line_id, *rest in rows}
 
 
 def _freeze(connection: psycopg.Connection, posting: Posting, entry_no: int) -> None:

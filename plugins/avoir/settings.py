@@ -9,11 +9,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
+
+from avoir.thresholds import Thresholds
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -50,6 +53,7 @@ class Settings:
     build_at: str
     dag_run_id: str | None
     ports: Mapping[str, int]
+    gate: Thresholds
 
     @property
     def profile_home(self) -> Path:
@@ -108,6 +112,12 @@ class Settings:
                     ("vendors", "AVOIR_DEMO_PORT", 18765),
                 )
             },
+            gate=Thresholds(
+                coverage_pct=_amount(values, "AVOIR_GATE_COVERAGE_PCT", Thresholds.coverage_pct),
+                volume_drop_pct=_amount(values, "AVOIR_GATE_VOLUME_DROP_PCT", Thresholds.volume_drop_pct),
+                volume_rise_pct=_amount(values, "AVOIR_GATE_VOLUME_RISE_PCT", Thresholds.volume_rise_pct),
+                reported_minutes=_amount(values, "AVOIR_GATE_REPORTED_MINUTES", Thresholds.reported_minutes),
+            ),
         )
 
 
@@ -126,6 +136,19 @@ def _instant(value: str | None) -> datetime | None:
     if instant.tzinfo is None:
         raise SettingsError(f"AVOIR_AS_OF must carry its offset, as in {value}+00:00.")
     return instant.astimezone(UTC)
+
+
+def _amount(values: Mapping[str, str], variable: str, default: Decimal) -> Decimal:
+    value = values.get(variable)
+    if value is None:
+        return default
+    try:
+        amount = Decimal(value)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or amount < 0:
+        raise SettingsError(f"{variable} must be a number that is not negative, got {value!r}.")
+    return amount
 
 
 def _port(variable: str, value: str | None, default: int) -> int:

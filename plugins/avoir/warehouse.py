@@ -340,7 +340,7 @@ def _grant(connection: psycopg.Connection) -> None:
         "grant usage on schema checks to avoir_transformer",
         "grant select, insert on all tables in schema checks to avoir_transformer",
         # A border that is judged again in the same run replaces its verdicts.
-        "grant delete on checks.verdicts to avoir_transformer",
+        "grant delete on checks.verdicts, checks.findings to avoir_transformer",
         "grant usage on schema mart to bi_reader",
         "grant select on all tables in schema mart to bi_reader",
         "grant usage on schema finance to finance_reader",

@@ -56,6 +56,8 @@ def test_an_instant_is_read_with_its_offset(monkeypatch: pytest.MonkeyPatch) -> 
         ("AVOIR_PROFILE", "../etc", "letters, digits"),
         ("AVOIR_AIRFLOW_PORT", "80a", "must be a port"),
         ("AVOIR_POSTGRES_PORT", "70000", "must be a port"),
+        ("AVOIR_GATE_COVERAGE_PCT", "most", "must be a number that is not negative"),
+        ("AVOIR_GATE_VOLUME_DROP_PCT", "-1", "must be a number that is not negative"),
     ],
 )
 def test_a_bad_value_names_its_variable_and_the_mend(

@@ -35,51 +35,94 @@ def test_a_rerun_changes_nothing(published: PublishedWarehouse) -> None:
 
 
 @pytest.mark.parametrize(
-    ("plant", "heal", "check"),
+    ("table", "plant", "heal", "reason"),
     [
         (
-            "update raw_prometheus.samples set value = 2 where (monitor, sampled_at) ="
-            " (select monitor, sampled_at from raw_prometheus.samples where value = 1 order by 1, 2 limit 1)",
-            "update raw_prometheus.samples set value = 1 where value = 2",
             "raw_prometheus.samples",
+            "update raw_prometheus.samples set value = 2 where (monitor, sampled_at) ="
+            " (select monitor, sampled_at from raw_prometheus.samples where value = 1"
+            " and _source_name = 'helios_prometheus' order by 1, 2 limit 1)",
+            "update raw_prometheus.samples set value = 1 where value = 2",
+            "1 records of helios_prometheus in raw_prometheus.samples fail",
         ),
         (
+            "raw_einvoice.invoices",
             "update raw_einvoice.invoices set tax_basis_total = tax_basis_total || '1'"
-            " where ctid = (select min(ctid) from raw_einvoice.invoices)",
+            " where ctid = (select min(ctid) from raw_einvoice.invoices"
+            " where _source_name = 'helios_invoices')",
             "update raw_einvoice.invoices set tax_basis_total = left(tax_basis_total, -1)"
             " where ctid = (select ctid from raw_einvoice.invoices"
             " where cast(tax_basis_total as numeric) <> cast(lines_total as numeric)"
             " - coalesce(cast(nullif(allowances_total, '') as numeric), 0)"
             " + coalesce(cast(nullif(charges_total, '') as numeric), 0) limit 1)",
-            "raw_einvoice.invoices",
+            "1 records of helios_invoices in raw_einvoice.invoices fail: totals follow EN 16931",
         ),
     ],
     ids=["a probe that is neither up nor down", "an invoice whose totals do not add up"],
 )
-def test_a_planted_fault_is_caught_and_the_mart_stays(
-    published: PublishedWarehouse, plant: str, heal: str, check: str
+def test_a_planted_fault_holds_the_vendor_whose_record_it_is_and_the_mart_stays(
+    published: PublishedWarehouse, table: str, plant: str, heal: str, reason: str
 ) -> None:
     before = published.mart_hash()
-    run_id = f"fault in {check}"
+    run_id = f"fault in {table}"
     with published.connect("avoir_loader") as connection:
         assert connection.execute(plant).rowcount == 1
     try:
-        with pytest.raises(PublicationBlockedError, match=check):
-            rebuild(published.settings, as_of=published.as_of, run_id=run_id)
+        rebuild(published.settings, as_of=published.as_of, run_id=run_id)
     finally:
         with published.connect("avoir_loader") as connection:
             assert connection.execute(heal).rowcount == 1
     assert published.mart_hash() == before
     with published.connect() as connection:
         verdicts = connection.execute(
-            "select distinct verdict from mart.publication_log where run_id = %s", (run_id,)
+            "select distinct vendor_id, verdict from mart.publication_log"
+            " where run_id = %s and month_date >= '2026-04-01' order by 1",
+            (run_id,),
+        ).fetchall()
+        reasons = connection.execute(
+            "select reason from mart.publication_log"
+            " where run_id = %s and vendor_id = 'helios' and month_date >= '2026-04-01'",
+            (run_id,),
         ).fetchall()
         sample = connection.execute(
-            "select table_name, sample from checks.verdicts where run_id = %s and not success", (run_id,)
+            "select sample from checks.verdicts where run_id = %s and not success and table_name = %s",
+            (run_id, table),
         ).fetchall()
-    assert verdicts == [("blocked",)]
-    assert [table for table, _ in sample] == [check]
-    assert all(rows for _, rows in sample), "a failed check keeps a sample of the rows that failed it"
+    assert verdicts == [("borealis", "unchanged"), ("helios", "held")]
+    assert len(reasons) == MONTHS
+    assert all(reason in one for (one,) in reasons), reasons
+    assert all(rows for (rows,) in sample), "a failed check keeps a sample of the rows that failed it"
+    assert sample
+
+
+def test_a_row_of_nobody_and_a_column_that_is_gone_block_everybody(published: PublishedWarehouse) -> None:
+    before = published.mart_hash()
+    faults = {
+        "a row of nobody": (
+            "insert into raw_prometheus.samples (_source_name, _batch_id, _source_row, _row_hash, monitor,"
+            " sampled_at, value) values ('nobody', 1, 1, 'x', 'm', '2026-06-10T00:00:00Z', 7)",
+            "delete from raw_prometheus.samples where _source_name = 'nobody'",
+        ),
+        "a column is gone": (
+            "alter table raw_upptime.checks rename column status to state",
+            "alter table raw_upptime.checks rename column state to status",
+        ),
+    }
+    for run_id, (plant, heal) in faults.items():
+        with published.connect("avoir_loader") as connection:
+            connection.execute(plant)
+        try:
+            with pytest.raises(PublicationBlockedError, match=r"raw_(prometheus|upptime)"):
+                rebuild(published.settings, as_of=published.as_of, run_id=run_id)
+        finally:
+            with published.connect("avoir_loader") as connection:
+                connection.execute(heal)
+        with published.connect() as connection:
+            verdicts = connection.execute(
+                "select distinct verdict from mart.publication_log where run_id = %s", (run_id,)
+            ).fetchall()
+        assert verdicts == [("blocked",)]
+        assert published.mart_hash() == before
 
 
 def test_a_source_that_stopped_landing_holds_its_vendor_only(published: PublishedWarehouse) -> None:

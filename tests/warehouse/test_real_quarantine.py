@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from avoir.publishing import reasons_to_hold
+from avoir.judging import reasons_to_hold
 from avoir.running import night
 from avoir.services import database, surroundings_of
 from avoir.settings import REAL_AS_OF, Settings

@@ -33,8 +33,29 @@ create table if not exists checks.verdicts (
     recorded_at timestamptz not null default now()
 );
 create index if not exists verdicts_run on checks.verdicts (run_id, border);
+alter table checks.verdicts add column if not exists is_attributed boolean not null default false;
 comment on table checks.verdicts is
-'One row per run, border and check: whether it held, what was observed, and a sample of rows when it did not.';
+'One row per run, border and check: whether it held, what was observed, and a sample of rows when it did not; whether those it concerns could be named (checks.findings), else it blocks all.';
+
+create table if not exists checks.findings (
+    finding_no bigint generated always as identity primary key,
+    run_id text not null,
+    border text not null check (border in ('raw', 'mart')),
+    check_name text not null,
+    source_name text,
+    before_at timestamptz,
+    vendor_id text,
+    month_date date,
+    currency text,
+    is_note boolean not null,
+    reason text not null,
+    recorded_at timestamptz not null default now(),
+    check ((source_name is null) = (before_at is null) and (vendor_id is null) = (month_date is null)),
+    check ((source_name is null) <> (vendor_id is null))
+);
+create index if not exists findings_run on checks.findings (run_id, border);
+comment on table checks.findings is
+'One row per run, border and thing found against a vendor''s month, or against every month that needs a source and begins before an instant: what it is held for, or what is noted beside its verdict.';
 
 create table if not exists checks.builds (
     build_no bigint generated always as identity primary key,

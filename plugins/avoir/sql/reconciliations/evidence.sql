@@ -1,76 +1,76 @@
--- A credit that leads back to no record of the vendor's cannot be defended. Any row is such a credit, and what it lacks.
--- Where unknown time counts as down, silence is the evidence: there no sample is asked for.
+-- A credit that leads back to no record of the vendor's cannot be defended. Where unknown time counts as down, silence
+-- is the evidence: there no sample is asked for.
 with lines as (
 
-    select * from {{ ref('fct_penalty_lines') }}
+    select * from penalties.fct_penalty_lines
     where credit_amount is not null
 
 ),
 
 clocks as (
 
-    select * from {{ ref('fct_ticket_clocks') }}
+    select * from facts.fct_ticket_clocks
 
 ),
 
 tickets as (
 
-    select * from {{ ref('int_tickets') }}
+    select * from intermediate.int_tickets
 
 ),
 
 staged_tickets as (
 
-    {{ staged_by_systems('tickets') }}
+    {staged_tickets}
 
 ),
 
 log_events as (
 
-    select * from {{ ref('stg_incident_log__events') }}
+    select * from staging.stg_incident_log__events
 
 ),
 
 milestones as (
 
-    select * from {{ ref('fct_milestones') }}
+    select * from facts.fct_milestones
 
 ),
 
 releases as (
 
-    select * from {{ ref('stg_servicenow__releases') }}
+    select * from staging.stg_servicenow__releases
 
 ),
 
 periods as (
 
-    select * from {{ ref('contract_months') }}
+    select * from intermediate.contract_months
 
 ),
 
 keys as (
 
-    select * from {{ ref('service_terms') }}
+    select * from intermediate.service_terms
     where key_kind = 'monitor'
 
 ),
 
 clauses as (
 
-    select * from {{ ref('current_clauses') }}
+    select * from intermediate.current_clauses
 
 ),
 
 intervals as (
 
-    select * from {{ ref('int_probe_intervals') }}
+    select * from intermediate.int_probe_intervals
 
 ),
 
 invoice_lines as (
 
-    select * from {{ ref('fct_invoice_lines') }}
+    select * from facts.fct_invoice_lines
     where is_counted
 
 ),
@@ -219,4 +219,14 @@ lacking as (
 
 )
 
-select * from lacking
+select
+    lines.vendor_id,
+    lines.month_date,
+    lines.currency,
+    format(
+        '%s penalty lines of %s rest on no %s that landed', count(*), string_agg(distinct lines.clause_id, ', '),
+        lacking.lacks
+    ) as reason
+from lacking
+inner join lines on lacking.penalty_line_id = lines.penalty_line_id
+group by lines.vendor_id, lines.month_date, lines.currency, lacking.lacks

@@ -1,0 +1,177 @@
+-- How much a source told of a vendor's month, against the median of up to six months before it. Less is what an answer
+-- that was cut off looks like, more what a table read twice does. With fewer than three months before, or so little in
+-- them that chance does as much, nothing is said. A month that is closed is no longer judged, but is history.
+with spine as (
+
+    select distinct
+        months.vendor_id,
+        months.month_date,
+        terms.source_name,
+        case terms.key_kind
+            when 'ticket' then 'tickets'
+            when 'monitor' then 'probes'
+            else 'invoice lines'
+        end as record_kind
+    from intermediate.contract_months as months
+    inner join intermediate.service_terms as terms on months.contract_version_id = terms.contract_version_id
+    where months.is_complete and terms.key_kind in ('ticket', 'monitor', 'invoice_line', 'invoice_seller')
+
+),
+
+opened as (
+
+    select spine.*
+    from spine
+    where not exists (
+        select 1 from ledger.closed_months as closed
+        where closed.vendor_id = spine.vendor_id and closed.month_date = spine.month_date
+    )
+
+),
+
+tickets as (
+
+    select
+        vendor_id,
+        source_name,
+        month_date,
+        count(distinct ticket_id) as record_count
+    from facts.fct_ticket_clocks
+    where month_date >= (select min(month_date) - interval '6 months' from opened)
+    group by vendor_id, source_name, month_date
+
+),
+
+monitors as (
+
+    select distinct
+        vendor_id,
+        source_name,
+        key_value as monitor
+    from intermediate.service_terms
+    where key_kind = 'monitor'
+
+),
+
+sampled as (
+
+    -- By UTC months: a few hours at either end do not change whether a month is like others.
+    select
+        source_name,
+        monitor,
+        cast(date_trunc('month', sampled_at at time zone 'UTC') as date) as month_date,
+        count(*) as record_count
+    from intermediate.int_probe_samples
+    where
+        sampled_at >= (
+            select cast(min(month_date) - interval '6 months' as timestamp) at time zone 'UTC' from opened
+            where record_kind = 'probes'
+        )
+    group by 1, 2, 3
+
+),
+
+probes as (
+
+    select
+        monitors.vendor_id,
+        monitors.source_name,
+        sampled.month_date,
+        sum(sampled.record_count) as record_count
+    from monitors
+    inner join sampled on monitors.source_name = sampled.source_name and monitors.monitor = sampled.monitor
+    group by monitors.vendor_id, monitors.source_name, sampled.month_date
+
+),
+
+billed as (
+
+    -- In the contract's currency: a month billed in another one has none.
+    select
+        lines.vendor_id,
+        lines.source_name,
+        lines.month_date,
+        count(*) as record_count
+    from facts.fct_invoice_lines as lines
+    inner join (
+        select distinct contract_id, month_date, currency from intermediate.contract_months
+    ) as months
+        on
+            lines.contract_id = months.contract_id
+            and lines.month_date = months.month_date
+            and lines.currency = months.currency
+    where lines.is_counted and lines.line_kind in ('line', 'document')
+    group by lines.vendor_id, lines.source_name, lines.month_date
+
+),
+
+counts as (
+
+    select *, 'tickets' as record_kind from tickets
+    union all
+    select *, 'probes' as record_kind from probes
+    union all
+    select *, 'invoice lines' as record_kind from billed
+
+),
+
+filled as (
+
+    select
+        spine.*,
+        coalesce(counts.record_count, 0) as record_count
+    from spine
+    left join counts
+        on
+            spine.vendor_id = counts.vendor_id
+            and spine.source_name = counts.source_name
+            and spine.month_date = counts.month_date
+            and spine.record_kind = counts.record_kind
+
+),
+
+compared as (
+
+    select
+        filled.vendor_id,
+        filled.source_name,
+        filled.month_date,
+        filled.record_kind,
+        filled.record_count,
+        count(*) as month_count,
+        cast(percentile_cont(0.5) within group (order by earlier.record_count) as numeric) as usual_count
+    from filled
+    inner join opened
+        on
+            filled.vendor_id = opened.vendor_id
+            and filled.source_name = opened.source_name
+            and filled.month_date = opened.month_date
+            and filled.record_kind = opened.record_kind
+    inner join filled as earlier
+        on
+            filled.vendor_id = earlier.vendor_id
+            and filled.source_name = earlier.source_name
+            and filled.record_kind = earlier.record_kind
+            and filled.month_date > earlier.month_date
+            and filled.month_date <= earlier.month_date + interval '6 months'
+    group by
+        filled.vendor_id, filled.source_name, filled.month_date, filled.record_kind, filled.record_count
+
+)
+
+select
+    vendor_id,
+    month_date,
+    cast(null as text) as currency,
+    format(
+        '%s: %s %s in %s, %s were usual', source_name, record_count, record_kind, to_char(month_date, 'YYYY-MM'),
+        round(usual_count)
+    ) as reason
+from compared
+where
+    month_count >= 3
+    and usual_count >= case record_kind when 'tickets' then 10 when 'probes' then 100 else 2 end
+    and (
+        100 * record_count < :volume_drop_pct * usual_count
+        or 100 * record_count > :volume_rise_pct * usual_count
+    )
