@@ -153,6 +153,8 @@ class _Reading:
             issues = body.get("issues")
             if not isinstance(issues, list):
                 raise IncompleteAnswerError(f"{self.label}: the search answered without a list of `issues`")
+            if token is not None and not issues:
+                raise IncompleteAnswerError(f"{self.label}: a page that the search promised is empty")
             yield self._issues(issues)
             token, is_last = body.get("nextPageToken"), body.get("isLast")
             if token is None and is_last is True:

@@ -165,7 +165,7 @@ def _walk(api: VendorApi, feed: _Feed, condition: str, seen: dict[int, dict[str,
 
 
 def _page(
-    api: VendorApi, feed: _Feed, query: str, *, rows: int = PAGE_ROWS
+    api: VendorApi, feed: _Feed, query: str, *, rows: int | None = None
 ) -> tuple[list[dict[str, Any]], int | None]:
     answer = api.get(
         f"REST/2.0/{feed.path}",
@@ -173,7 +173,7 @@ def _page(
             "query": query,
             "orderby": "id",
             "order": "ASC",
-            "per_page": str(rows),
+            "per_page": str(rows or PAGE_ROWS),
             "fields": ",".join(feed.fields),
             **feed.expanded,
         },
