@@ -109,6 +109,7 @@ class _Reading:
             except NotFoundError:
                 continue
             found += self._issues([answer.body])
+            _updated(found[-1])
         return found
 
     def is_found(self, issue_id: str) -> bool:
@@ -153,6 +154,8 @@ class _Reading:
             issues = body.get("issues")
             if not isinstance(issues, list):
                 raise IncompleteAnswerError(f"{self.label}: the search answered without a list of `issues`")
+            if token is not None and not issues:
+                raise IncompleteAnswerError(f"{self.label}: a page that the search promised is empty")
             yield self._issues(issues)
             token, is_last = body.get("nextPageToken"), body.get("isLast")
             if token is None and is_last is True:
@@ -166,11 +169,7 @@ class _Reading:
 
     def _issues(self, found: Sequence[object]) -> list[dict[str, Any]]:
         for issue in found:
-            if (
-                not isinstance(issue, dict)
-                or not isinstance(issue.get("id"), str)
-                or not issue["id"].isdigit()
-            ):
+            if not isinstance(issue, dict) or not records.is_number(issue.get("id")):
                 raise IncompleteAnswerError(f"{self.label}: an issue has no numeric id")
             if not isinstance(issue.get("fields", {}), dict):
                 raise IncompleteAnswerError(f"{self.label}: issue {issue['id']} came without its fields")
@@ -324,7 +323,9 @@ def _updated(issue: Mapping[str, Any]) -> datetime:
 
 def _is_whole(shown: Mapping[str, Any], name: str) -> bool:
     entries, total = shown.get(name), shown.get("total")
-    return isinstance(entries, list) and isinstance(total, int) and len(entries) >= total
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        return False
+    return isinstance(total, int) and len(entries) >= total
 
 
 def _deletions(

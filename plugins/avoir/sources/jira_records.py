@@ -14,12 +14,15 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from avoir.sources.model import Column, Rejected, SourceConnection, Table, text_columns
 
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?([+-]\d{2}:?\d{2}|Z)", re.ASCII)
+_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
+#: Postgres reads no offset beyond this.
+_WIDEST_OFFSET = timedelta(hours=15, minutes=59)
 #: An instant of another year is a mistake of the instance's.
 _YEARS = range(1970, 2200)
 
@@ -213,6 +216,11 @@ def sla_rows(issue_id: str, sla: Mapping[str, Any]) -> list[Made]:
     ]
 
 
+def is_number(value: object) -> bool:
+    """Whether a value is a text of digits that Postgres can keep as a bigint."""
+    return isinstance(value, str) and _NUMBER.fullmatch(value) is not None
+
+
 def instant_of(text: object) -> datetime | None:
     """An instant as Jira writes it; None for anything else."""
     if not isinstance(text, str) or not _INSTANT.fullmatch(text):
@@ -221,7 +229,9 @@ def instant_of(text: object) -> datetime | None:
         instant = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return instant if instant.year in _YEARS else None
+    offset = instant.utcoffset()
+    is_readable = offset is not None and abs(offset) <= _WIDEST_OFFSET and instant.year in _YEARS
+    return instant if is_readable else None
 
 
 def text_of(value: object) -> str:
@@ -269,7 +279,7 @@ def _made(
     for name in needed:
         if not row[name]:
             return _rejected(table, "missing_field", f"{name} is empty", record)
-    if table is CHANGES and not row["history_id"].isdecimal():
+    if table is CHANGES and not is_number(row["history_id"]):
         return _rejected(table, "missing_field", f"history_id is not a number: {row['history_id']!r}", record)
     for name in instants:
         if row[name] and instant_of(row[name]) is None:

@@ -90,6 +90,8 @@ def _series_of(api: VendorApi, month: Window) -> list[tuple[str, list[Any]]]:
             name = api.source.option("monitor_label")
             twice = f"{label} has several series with {name}={monitor!r}"
             raise IncompleteAnswerError(f"{twice}; narrow the query or choose another label")
+        if not values:
+            raise IncompleteAnswerError(f"{label} has a series of {monitor!r} without its samples")
         series[monitor] = values
     return sorted(series.items())
 
@@ -120,6 +122,10 @@ def _samples(monitor: str, values: list[Any], month: Window) -> tuple[Rows, list
         except (TypeError, ValueError, OverflowError):
             rejected.append(_malformed(monitor, value, number, "malformed_sample", 'not [seconds, "value"]'))
             continue
+        if not first - 1 <= at <= end:
+            raise IncompleteAnswerError(
+                f"a sample of {monitor} is of {_instant_text(at)}, asked for {month}: not the answer to that"
+            )
         if not first <= at < end:
             continue
         if not math.isfinite(figure):

@@ -34,6 +34,8 @@ WALKS = 3
 #: No clock on earth is further from UTC.
 _WIDEST_ZONE = timedelta(hours=14)
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", re.ASCII)
+#: Digits that Postgres can keep as a bigint.
+_ID = re.compile(r"\d{1,18}", re.ASCII)
 #: Transactions that a clock may look at; others tell of mail, links and times.
 TYPES = ("Create", "Status", "Set", "Correspond", "Comment")
 _ANY_TYPE = " OR ".join(f"Type = '{name}'" for name in TYPES)
@@ -165,7 +167,7 @@ def _walk(api: VendorApi, feed: _Feed, condition: str, seen: dict[int, dict[str,
 
 
 def _page(
-    api: VendorApi, feed: _Feed, query: str, *, rows: int = PAGE_ROWS
+    api: VendorApi, feed: _Feed, query: str, *, rows: int | None = None
 ) -> tuple[list[dict[str, Any]], int | None]:
     answer = api.get(
         f"REST/2.0/{feed.path}",
@@ -173,7 +175,7 @@ def _page(
             "query": query,
             "orderby": "id",
             "order": "ASC",
-            "per_page": str(rows),
+            "per_page": str(rows or PAGE_ROWS),
             "fields": ",".join(feed.fields),
             **feed.expanded,
         },
@@ -191,7 +193,7 @@ def _items(api: VendorApi, path: str, body: object) -> tuple[list[dict[str, Any]
     label = f"source {api.source.name}: {path}"
     items = body.get("items") if isinstance(body, dict) else None
     if not isinstance(items, list) or not all(
-        isinstance(item, dict) and str(item.get("id", "")).isdecimal() for item in items
+        isinstance(item, dict) and _ID.fullmatch(str(item.get("id", ""))) for item in items
     ):
         raise IncompleteAnswerError(f"{label} answered without a list of `items` with their ids")
     total = body.get("total") if isinstance(body, dict) else None

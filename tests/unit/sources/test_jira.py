@@ -306,6 +306,46 @@ def test_records_that_cannot_be_cast_are_rejected_with_a_reason(instance: JiraIn
     assert {item.reason_code for item in rejected} == {"bad_instant"}
 
 
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        {"id": "12345678901234567890"},
+        {"id": "\u0663"},
+        {"id": None},
+        {"created": "2026-03-02T10:00:00.000+2300"},
+        {"created": "9999-03-02T10:00:00.000+0000"},
+        {"created": "2026-03-02T10:00:00.000"},
+        {"items": None},
+    ],
+)
+def test_what_postgres_could_not_cast_never_lands(instance: JiraInstance, spoiled: dict[str, Any]) -> None:
+    (issue,) = spread(instance, 1)
+    instance.change(issue, WINDOW.start + timedelta(hours=1), status={"name": "A"})
+    instance.change(issue, WINDOW.start + timedelta(hours=2), status={"name": "B"})
+    issue.histories[0].update(spoiled)
+    tables, rejected = read(instance)
+    assert [row["to_string"] for row in tables["changes"]] == ["B"]
+    assert [item.table for item in rejected] == ["changes"]
+
+
+@pytest.mark.parametrize("histories", [None, "x", [None], [7], {"id": "1"}])
+def test_a_changelog_that_is_none_is_read_from_its_own_pages(instance: JiraInstance, histories: Any) -> None:
+    (issue,) = spread(instance, 1)
+    instance.change(issue, WINDOW.start + timedelta(hours=1), status={"name": "A"})
+
+    def answer(request: Request) -> Reply:
+        reply = instance(request)
+        if request.path.endswith("search/jql"):
+            body = json.loads(reply.body)
+            for one in body["issues"]:
+                one["changelog"] = {"histories": histories, "total": 1}
+            return Reply.json(body)
+        return reply
+
+    tables, _ = read(answer)
+    assert [row["to_string"] for row in tables["changes"]] == ["A"]
+
+
 @pytest.mark.parametrize("projects", [None, [], "SUP", ["sup"], ['SUP") or project in ("OPS']])
 def test_projects_are_keys_and_nothing_else(projects: Any) -> None:
     with pytest.raises(ValueError, match="project keys"):

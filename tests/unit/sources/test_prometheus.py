@@ -38,6 +38,7 @@ class Prometheus:
             *(
                 {"metric": {"instance": name}, "values": [list(v) for v in values if start <= v[0] <= end]}
                 for name, values in self.samples.items()
+                if any(start <= v[0] <= end for v in values)
             )
         )
 
@@ -92,12 +93,11 @@ def test_a_month_without_samples_is_a_gap_and_a_window_without_any_is_an_error(v
 
 def test_values_that_are_neither_up_nor_down_are_rejected(vendor: Vendor) -> None:
     at = seconds(WINDOW.start)
-    vendor.answer = lambda path, parameters: matrix(
-        {
-            "metric": {"instance": "web"},
-            "values": [[at, "NaN"], [at + 1, "+Inf"], ["x", "1"], [at + 2], [at + 3, "1"]],
-        }
-    )
+    series = {
+        "metric": {"instance": "web"},
+        "values": [[at, "NaN"], [at + 1, "+Inf"], ["x", "1"], [at + 2], [at + 3, "1"]],
+    }
+    vendor.answer = lambda path, parameters: matrix(*[series] * (len(vendor.requests) == 1))
     rows, rejected = fetched(vendor)
     assert len(rows) == 1
     codes = [item.reason_code for item in rejected[:4]]
@@ -111,8 +111,13 @@ def test_values_that_are_neither_up_nor_down_are_rejected(vendor: Vendor) -> Non
         (matrix(warnings=["one store did not answer"]), "answered in part: one store did not answer"),
         (Answered.json({"status": "success", "data": {"resultType": "vector", "result": []}}), "matrix"),
         (matrix({"metric": {"job": "x"}, "values": []}), "has no label instance; it has job"),
-        (matrix(*[{"metric": {"instance": "web"}, "values": []}] * 2), "several series with instance='web'"),
+        (
+            matrix(*[{"metric": {"instance": "web"}, "values": [[0, "1"]]}] * 2),
+            "several series with instance='web'",
+        ),
         (matrix({"metric": {"instance": "web"}}), "without its labels or its values"),
+        (matrix({"metric": {"instance": "web"}, "values": []}), "a series of 'web' without its samples"),
+        (matrix({"metric": {"instance": "web"}, "values": [[0, "1"]]}), "not the answer to that"),
     ],
 )
 def test_an_answer_in_part_fails_the_load(vendor: Vendor, reply: Answered, message: str) -> None:

@@ -132,6 +132,20 @@ def test_what_happens_to_a_ticket_is_told_in_names(rt: RequestTracker) -> None:
     ]
 
 
+def test_a_ticket_that_is_deleted_leaves_the_search_and_its_transactions_say_so(rt: RequestTracker) -> None:
+    gone, other = rt.open(), rt.open()
+    rt.change(gone, Status="deleted")
+    tables = read(rt.url)
+    tickets = {row["ticket_id"] for row in tables["tickets"]}
+    assert other in tickets
+    assert gone not in tickets
+    told = [
+        row["new_value"] for row in tables["transactions"] if row["ticket_id"] == gone and row["new_value"]
+    ]
+    assert told == ["deleted"]
+    rt.change(gone, Status="new")
+
+
 def test_a_window_is_half_open_whatever_the_servers_zone(rt: RequestTracker) -> None:
     window = Window(FIRST + timedelta(minutes=100), FIRST + timedelta(minutes=200))
     tables = read(rt.url, window=window)

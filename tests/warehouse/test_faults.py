@@ -1,0 +1,356 @@
+"""What each HTTP source makes of each fault of a vendor's server: all of the window, or nothing and an
+error.
+
+A proxy spoils one page of data (`once`) or every page from then on (`always`). A load that succeeds must
+have landed exactly what an undisturbed one lands; one that fails must say why and leave no row, no batch
+and no watermark, and the next undisturbed load must land everything. Less, without an error, is not among
+the outcomes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from avoir.loading import create_raw, load_window, next_window
+from avoir.sources.model import SourceConnection, SourceError, Window
+from avoir.sources.register import SYSTEMS, system_of
+from tests.vendors.faults import Passed, Proxy, proxy_to
+from tests.vendors.jira import ACCOUNT, AGENT, JiraInstance
+from tests.vendors.prometheus import PrometheusServer
+from tests.vendors.request_tracker import running_request_tracker
+from tests.vendors.servicenow import ServiceNowInstance
+from tests.vendors.serving import Request, connection_to, serving
+
+pytestmark = pytest.mark.warehouse
+
+HTTP_SYSTEMS = tuple(system.name for system in SYSTEMS if system.reads == "http")
+START = datetime(2026, 1, 10, tzinfo=UTC)
+END = datetime(2026, 4, 1, tzinfo=UTC)
+#: Records a server has: some pages of them, of which each is small.
+RECORDS, PAGE = 23, 5
+ROOMS = [START + n * (END - START) / RECORDS for n in range(RECORDS)]
+#: The page that is spoiled; there are pages before and after it.
+SPOILED = 2
+
+
+@dataclass(frozen=True)
+class World:
+    """A vendor's server with something in it: how it is read, and how something is written late into it."""
+
+    url: str
+    connect: Callable[[str, str], SourceConnection]
+    is_page: Callable[[Request], bool]
+    rows_of: Callable[[Any], list[list[Any]]]
+    happen: Callable[[datetime], None]
+
+
+def servicenow(stack: ExitStack) -> World:
+    instance = ServiceNowInstance()
+    for at in ROOMS:
+        instance.open(at)
+    return World(
+        url=stack.enter_context(serving(instance)),
+        connect=lambda url, name: connection_to(url, "servicenow", name=name, tables=["incident"]),
+        is_page=lambda request: request.path.endswith("/incident"),
+        rows_of=lambda body: [body["result"]],
+        happen=instance.open,
+    )
+
+
+def prometheus(stack: ExitStack) -> World:
+    server = PrometheusServer()
+    for at in ROOMS:
+        server.scrape(at, "web")
+        server.scrape(at, "api", "0")
+    return World(
+        url=stack.enter_context(serving(server)),
+        connect=lambda url, name: connection_to(url, "prometheus", name=name, username=None),
+        is_page=lambda request: request.path.endswith("/query"),
+        rows_of=lambda body: [series["values"] for series in body["data"]["result"]],
+        happen=lambda at: server.scrape(at, "web"),
+    )
+
+
+def jira(stack: ExitStack) -> World:
+    instance = JiraInstance(cap=PAGE)
+
+    def happen(at: datetime) -> None:
+        issue = instance.open(at)
+        instance.change(issue, at, status={"name": "In Progress"})
+        instance.comment(issue, at, AGENT)
+
+    for at in ROOMS:
+        happen(at)
+    return World(
+        url=stack.enter_context(serving(instance)),
+        connect=lambda url, name: connection_to(url, "jira", name=name, username=ACCOUNT, projects=["SUP"]),
+        is_page=lambda request: request.path.endswith("/search/jql"),
+        rows_of=lambda body: [body["issues"]],
+        happen=happen,
+    )
+
+
+def request_tracker(stack: ExitStack) -> World:
+    rt = stack.enter_context(running_request_tracker())
+    rt.seed(RECORDS, START, int((END - START).total_seconds()) // RECORDS)
+    return World(
+        url=rt.url,
+        connect=lambda url, name: connection_to(url, "request_tracker", name=name),
+        is_page=lambda request: request.path.endswith("/tickets") and request.parameters["per_page"] != "1",
+        rows_of=lambda body: [body["items"]],
+        happen=lambda at: rt.seed(1, at, 1),
+    )
+
+
+MAKERS = {
+    "servicenow": servicenow,
+    "prometheus": prometheus,
+    "jira": jira,
+    "request_tracker": request_tracker,
+}
+
+
+@pytest.fixture(scope="module")
+def worlds() -> Iterator[Callable[[str], World]]:
+    made: dict[str, World] = {}
+    with ExitStack() as stack:
+
+        def world(system: str) -> World:
+            if system not in made:
+                made[system] = MAKERS[system](stack)
+            return made[system]
+
+        yield world
+
+
+@pytest.fixture
+def connection(warehouse_dsn: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(warehouse_dsn) as connection:
+        create_raw(connection)
+        connection.commit()
+        yield connection
+
+
+@pytest.fixture(autouse=True)
+def _small_pages_and_short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("avoir.sources.vendor_http.BACKOFF_FACTOR", 0.001)
+    monkeypatch.setattr("avoir.sources.vendor_http.READ_SECONDS", 1)
+    monkeypatch.setattr("avoir.sources.servicenow.PAGE_ROWS", PAGE)
+    monkeypatch.setattr("avoir.sources.request_tracker.PAGE_ROWS", PAGE)
+
+
+# --- the faults ---
+
+
+class Spoiler:
+    """Spoils pages of a world: the second of each load, or all from the second on."""
+
+    def __init__(self, world: World, fault: str, *, always: bool) -> None:
+        self.world = world
+        self.fault = fault
+        self.always = always
+        self.pages = 0
+        self.spoiled = 0
+        self.page_before = (b"", {})
+
+    def __call__(self, number: int, passed: Passed) -> None:
+        if not self.world.is_page(passed.request):
+            return
+        self.pages += 1
+        before, self.page_before = self.page_before, (passed.body, dict(passed.headers))
+        due = self.pages >= SPOILED if self.always else self.pages == SPOILED
+        if due:
+            self.spoiled += 1
+            getattr(self, self.fault)(passed, before)
+
+    def timeout(self, passed: Passed, before: Any) -> None:
+        passed.delivery = "stall"
+
+    def reset(self, passed: Passed, before: Any) -> None:
+        passed.delivery = "reset"
+
+    def ended_early(self, passed: Passed, before: Any) -> None:
+        passed.delivery = "cut"
+
+    def error_500(self, passed: Passed, before: Any) -> None:
+        passed.status, passed.body = 500, b'{"message": "Internal Server Error"}'
+
+    def throttled_429(self, passed: Passed, before: Any) -> None:
+        passed.status, passed.body = 429, b""
+        passed.headers["Retry-After"] = "0"
+
+    def truncated_json(self, passed: Passed, before: Any) -> None:
+        passed.body = passed.body[: len(passed.body) // 2]
+
+    def empty_200(self, passed: Passed, before: Any) -> None:
+        passed.body = b""
+
+    def page_twice(self, passed: Passed, before: Any) -> None:
+        passed.body, passed.headers = before
+
+    def page_reordered(self, passed: Passed, before: Any) -> None:
+        body = json.loads(passed.body)
+        for rows in self.world.rows_of(body):
+            rows.reverse()
+        passed.body = json.dumps(body).encode()
+
+    def page_without_rows(self, passed: Passed, before: Any) -> None:
+        body = json.loads(passed.body)
+        for rows in self.world.rows_of(body):
+            rows.clear()
+        passed.body = json.dumps(body).encode()
+
+
+FAULTS = tuple(name for name in vars(Spoiler) if not name.startswith("_"))
+WHOLE = "whole"
+#: `once`, then `always`: whole, or what the error says.
+Cell = tuple[str, str]
+_STAYS_AWAY = {
+    "timeout": (WHOLE, "did not answer after 6 attempts"),
+    "reset": (WHOLE, "did not answer after 6 attempts"),
+    "ended_early": (WHOLE, "did not answer after 6 attempts"),
+    "error_500": (WHOLE, "still answered 500 after 6 attempts"),
+    "throttled_429": (WHOLE, "still answered 429 after 6 attempts"),
+    "truncated_json": ("something that is not JSON", "something that is not JSON"),
+    "empty_200": ("an empty body, which is not", "an empty body, which is not"),
+}
+OUTCOMES: dict[str, dict[str, Cell]] = {
+    "servicenow": {
+        **_STAYS_AWAY,
+        "page_twice": (WHOLE, WHOLE),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": (WHOLE, "more records than it gave"),
+    },
+    "prometheus": {
+        **_STAYS_AWAY,
+        "page_twice": ("not the answer to that", "not the answer to that"),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": ("without its samples", "without its samples"),
+    },
+    "jira": {
+        **_STAYS_AWAY,
+        "page_twice": ("did not say where its next page is", "did not say where its next page is"),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": ("that the search promised is empty", "that the search promised is empty"),
+    },
+    "request_tracker": {
+        **_STAYS_AWAY,
+        "page_twice": ("asked for what follows", "asked for what follows"),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": ("a page gave 0", "a page gave 0"),
+    },
+}
+
+
+def landed(connection: psycopg.Connection, source: SourceConnection) -> dict[str, set[str]]:
+    """Hashes of a source's raw rows by table; nothing else may be left of a load that failed."""
+    system = system_of(source)
+    rows = {}
+    for table in system.tables:
+        found = connection.execute(
+            sql.SQL("select _row_hash from {} where _source_name = %s").format(
+                sql.Identifier(system.schema, table.name)
+            ),
+            (source.name,),
+        ).fetchall()
+        rows[table.name] = {key for (key,) in found}
+    connection.commit()
+    return rows
+
+
+def traces(connection: psycopg.Connection, source: SourceConnection) -> int:
+    """Batches, files, rejections and watermarks of a source."""
+    names = ("batches", "files", "rejected", "watermarks")
+    statement = " union all ".join(
+        f"select 1 from loads.{name} where source_name = %(name)s" for name in names
+    )
+    count = len(connection.execute(statement.encode(), {"name": source.name}).fetchall())
+    connection.commit()
+    return count
+
+
+def undisturbed(connection: psycopg.Connection, world: World, system: str) -> dict[str, set[str]]:
+    source = world.connect(world.url, f"{system}_undisturbed")
+    load_window(connection, source, Window(START, END))
+    rows = landed(connection, source)
+    assert sum(map(len, rows.values())) >= RECORDS
+    return rows
+
+
+@pytest.mark.parametrize("always", [False, True], ids=["once", "always"])
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("system", HTTP_SYSTEMS)
+def test_a_fault_costs_nothing_or_the_whole_load(
+    connection: psycopg.Connection, worlds: Callable[[str], World], system: str, fault: str, always: bool
+) -> None:
+    world = worlds(system)
+    expected = undisturbed(connection, world, system)
+    outcome = OUTCOMES[system][fault][always]
+    with proxy_to(world.url) as proxy:
+        spoiler = Spoiler(world, fault, always=always)
+        proxy.spoil = spoiler
+        source = world.connect(proxy.url, f"{system}_{fault}_{'always' if always else 'once'}")
+        if outcome == WHOLE:
+            load_window(connection, source, Window(START, END))
+        else:
+            with pytest.raises(SourceError, match=re.escape(outcome)) as caught:
+                load_window(connection, source, Window(START, END))
+            assert "s3cret" not in str(caught.value)
+            assert traces(connection, source) == 0
+            assert not any(landed(connection, source).values())
+            proxy.spoil = Proxy("").spoil
+            load_window(connection, source, Window(START, END))
+    assert spoiler.spoiled >= 1
+    assert landed(connection, source) == expected
+
+
+@pytest.mark.parametrize("system", HTTP_SYSTEMS)
+def test_a_vendors_clock_that_lags_loses_nothing(
+    connection: psycopg.Connection, worlds: Callable[[str], World], system: str
+) -> None:
+    # Its clock is half an hour late: what happens after a load is stamped before the watermark.
+    world = worlds(system)
+    source = world.connect(world.url, f"{system}_lagging")
+    middle = START + timedelta(days=40)
+    load_window(connection, source, Window(START, middle))
+    before = landed(connection, source)
+    world.happen(middle - timedelta(minutes=30))
+    following = next_window(connection, source, END)
+    assert following is not None
+    assert following.start < middle - timedelta(minutes=30)
+    load_window(connection, source, following)
+    late = {table: keys - before[table] for table, keys in landed(connection, source).items()}
+    assert landed(connection, source) == undisturbed(connection, world, system)
+    assert any(late.values())
+
+
+def test_every_http_source_answers_for_every_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    missing = [
+        (s, f) for s in HTTP_SYSTEMS for f in FAULTS if f not in OUTCOMES.get(s, {}) or s not in MAKERS
+    ]
+    assert not missing, (
+        "state in OUTCOMES what the source makes of the fault, and how its world is made in MAKERS"
+    )
+    assert len(FAULTS) >= 10
+    width = max(map(len, FAULTS))
+    lines = [" " * width + "  " + "  ".join(f"{system:<17}" for system in HTTP_SYSTEMS)]
+    for fault in FAULTS:
+        cells = [
+            "/".join("whole" if one == WHOLE else "error" for one in OUTCOMES[s][fault]) for s in HTTP_SYSTEMS
+        ]
+        lines.append(f"{fault:<{width}}  " + "  ".join(f"{cell:<17}" for cell in cells))
+    lines.append(f"{'clock lags':<{width}}  " + "  ".join(f"{'whole':<17}" for _ in HTTP_SYSTEMS))
+    with capsys.disabled():
+        print("\n\nonce/always\n" + "\n".join(lines))
