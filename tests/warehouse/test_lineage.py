@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from avoir.cli import app
 from avoir.closing import close_month
 from avoir.lineage.edges import Edge
 from avoir.lineage.graph import Graph, columns_of, keep, kept_edges, paths
+from avoir.lineage.ingesting import Ingested, ingest_events
+from avoir.lineage.places import spool_of
 from avoir.lineage.site import SiteError, write_site
+from avoir.warehouse import WarehouseError
 from tests.warehouse.conftest import PublishedWarehouse
 
 # Columns of the mart that take no value of a raw or reference column.
@@ -226,6 +230,70 @@ def test_people_ask_by_the_command(
     assert unknown.exit_code == 2
     assert "has no column 'nothing'; it has availability_pct" in unknown.output
     assert run(app, ["site"]).output.strip() == str(traced)
+
+
+# --- Events ------------------------------------------------------------------------------------------------
+
+
+def test_the_events_of_the_models_are_taken_in_once(published: PublishedWarehouse, tmp_path: Path) -> None:
+    home = published.settings.profile_home
+    waiting = list(spool_of(home).glob("*.jsonl"))
+    assert len(waiting) == 1
+    kept = waiting[0].read_bytes()
+    first = ingest_events(published.settings)
+    models = len(list((published.settings.checkout / "dbt_project" / "models").rglob("*.sql")))
+    assert first.new >= models
+    assert (first.known, first.rejected) == (0, 0)
+    assert list(spool_of(home).iterdir()) == []
+    with published.connect() as connection:
+        found = connection.execute(
+            """
+            select inputs, outputs, payload from audit.lineage_events
+            where job_name = 'avoir.staging.avoir.stg_xero__bills.build.run'
+            """
+        ).fetchall()
+    ((inputs, outputs, payload),) = found
+    assert (inputs, outputs) == (["avoir.raw_xero.invoices"], ["avoir.staging.stg_xero__bills"])
+    assert payload["outputs"][0]["namespace"] == f"postgres://127.0.0.1:{published.here.warehouse.port}"
+    assert "schema" in payload["outputs"][0]["facets"]
+    with published.connect() as connection:
+        # The library follows plain selects only; audit.column_edges has all.
+        (traced_by_dbt,) = connection.execute(
+            "select count(*) from audit.lineage_events"
+            " where payload #> '{outputs,0,facets,columnLineage,fields}' is not null"
+        ).fetchone() or (0,)
+    assert traced_by_dbt > 10
+    # A crash between commit and removal leaves the file: again, it adds nothing.
+    waiting[0].write_bytes(kept)
+    assert ingest_events(published.settings) == Ingested(new=0, known=first.new, rejected=0)
+
+
+def test_what_cannot_be_read_is_kept_aside_with_its_reason(published: PublishedWarehouse) -> None:
+    home = published.settings.profile_home
+    good = json.dumps(
+        {
+            "eventTime": "2026-07-08T04:00:00Z", "eventType": "START", "producer": "p",
+            "run": {"runId": "00000000-0000-0000-0000-000000000001"},
+            "job": {"namespace": "avoir", "name": "j"},
+        }
+    )  # fmt: skip
+    spool_of(home).mkdir(parents=True, exist_ok=True)
+    (spool_of(home) / "mixed.jsonl").write_text(f'{{"half": \n{good}\n')
+    assert ingest_events(published.settings) == Ingested(new=1, known=0, rejected=1)
+    (refused,) = (home / "lineage" / "rejected" / "mixed.jsonl").read_text().splitlines()
+    assert json.loads(refused)["line"] == '{"half": '
+    assert json.loads(refused)["reason"].startswith("JSONDecodeError")
+
+
+def test_without_a_warehouse_the_events_go_on_waiting(published: PublishedWarehouse) -> None:
+    home = published.settings.profile_home
+    path = spool_of(home) / "waiting.jsonl"
+    path.write_text("{}\n")
+    nowhere = dataclasses.replace(published.settings, database_url="postgresql://u:p@127.0.0.1:1/avoir")
+    with pytest.raises(WarehouseError):
+        ingest_events(nowhere)
+    assert path.read_text() == "{}\n"
+    path.unlink()
 
 
 def _edges(published: PublishedWarehouse) -> list[Edge]:

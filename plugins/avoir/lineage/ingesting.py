@@ -17,7 +17,8 @@ from uuid import UUID
 
 import psycopg
 
-from avoir.lineage.spool import SUFFIX, spool_of
+from avoir.lineage.places import spool_of
+from avoir.lineage.spool import SUFFIX
 from avoir.services import surroundings_of
 from avoir.settings import Settings
 

@@ -42,7 +42,8 @@ _AIRFLOW_FIELDS: Mapping[str, frozenset[str]] = {
 _SECRET_NAME = re.compile(
     r"PASSWORD|SECRET|TOKEN|_KEY$|CREDENTIAL|SQL_ALCHEMY_CONN|DATABASE_URL", re.IGNORECASE
 )
-_USERINFO = re.compile(r"(?<=://)[^/\s:@\"\\]*:[^/\s@\"\\]+(?=@)")
+# Within JSON, where a quote or a backslash of a password is escaped.
+_USERINFO = re.compile(r'(?<=://)(?:\\.|[^/\s@"\\])+(?=@)')
 _SHORTEST_SECRET = 6
 
 

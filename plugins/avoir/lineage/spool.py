@@ -21,18 +21,7 @@ from openlineage.client.transport.transport import Config, Transport
 
 from avoir.lineage.reducing import masked, reduced, secrets_of
 
-TRANSPORT = "avoir.lineage.spool.SpoolTransport"
 SUFFIX = ".jsonl"
-
-
-def spool_of(profile_home: Path) -> Path:
-    """Directory in which a profile's events wait."""
-    return profile_home / "lineage" / "spool"
-
-
-def transport_config(profile_home: Path) -> dict[str, str]:
-    """The transport as ``openlineage-python`` wants it configured."""
-    return {"type": TRANSPORT, "directory": str(spool_of(profile_home))}
 
 
 @attr.define
