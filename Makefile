@@ -67,8 +67,8 @@ format: .venv/.synced  ## let ruff and sqlfluff write
 	$(BIN)/ruff format .
 	$(BIN)/sqlfluff fix dbt_project/models dbt_project/tests
 
-docs: .venv/.synced  ## dbt docs as one static page under the profile's home
-	@$(BIN)/avoir dbt docs
+docs: .venv/.synced  ## the site: models documented, columns traced, per build
+	@$(BIN)/avoir site
 
 clean: .venv/.synced  ## remove every profile's state
 	@for profile in demo real; do $(BIN)/avoir destroy --profile $$profile --yes; done

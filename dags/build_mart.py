@@ -4,6 +4,7 @@ Runs once a night: as soon as every source has landed, or at the fixed hour with
 
 **When it fails:** read the failed task's log, mend the cause, clear the task. A border that does not hold
 is not a crash: it is a verdict, the last good mart stays and the run fails at `publish` to be seen.
+`describe` fails nothing: it is skipped, `avoir status` says why, and `avoir site` makes good.
 When a release adds a column and somebody reads all the time, `publish` says who; end that session and clear.
 **Who is hurt:** readers keep the last published version of every month.
 **Clear or run anew:** clear when the code or the contracts were mended; run anew when sources landed since.
@@ -23,6 +24,7 @@ from avoir_airflow import (
     announce_timeout,
     as_of_of,
     dbt_task_group,
+    dispensable,
     scheduled,
     settings,
     sources,
@@ -94,6 +96,16 @@ with DAG(
             raise AirflowFailException(str(verdict)) from verdict
         return counts | settle(settings(), as_of=as_of_of(context))
 
+    @task
+    def describe(**context: object) -> None:
+        """Keep the night's lineage and make its pages; what is published stands, whatever happens here."""
+        from avoir.lineage.ingesting import ingest_events
+        from avoir.lineage.site import write_site
+
+        with dispensable(context):
+            ingest_events(settings())
+            write_site(settings(), run_id=str(context["run_id"]))
+
     loaded, judged = load_contracts(), check_raw()
     is_due() >> [loaded, judged]
-    [loaded, judged] >> dbt_task_group(as_of=loaded) >> check_mart() >> publish()
+    [loaded, judged] >> dbt_task_group(as_of=loaded) >> check_mart() >> publish() >> describe()

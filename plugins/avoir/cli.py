@@ -23,6 +23,7 @@ from rich.table import Table
 
 from avoir.credit_notes.commands import credit_note_app, finance_app
 from avoir.failures import told_failures
+from avoir.lineage.commands import lineage, site
 from avoir.real_data import REAL_DATA, missing_sets
 from avoir.services import (
     Surroundings,
@@ -72,6 +73,8 @@ app.add_typer(finance_app, name="finance")
 app.add_typer(sources_app, name="sources")
 app.add_typer(quarantine_app, name="quarantine")
 app.command("load")(load)
+app.command()(lineage)
+app.command()(site)
 
 Profile = Annotated[str | None, typer.Option(help="demo, real or your own; AVOIR_PROFILE, else demo.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -1015,23 +1018,6 @@ def dbt_forget(profile: Profile = None) -> None:
     with database(here), here.warehouse.connect("avoir_transformer") as connection:
         dropped = drop_increments(connection, here.settings.checkout / "dbt_project")
     console.print(f"{len(dropped)} tables will be made anew by the next build")
-
-
-@dbt_app.command("docs")
-def dbt_docs(profile: Profile = None) -> None:
-    """Write the documentation of every model and column, with their lineage, as one page."""
-    from avoir.modelling import write_docs  # noqa: PLC0415
-
-    here = _here(profile)
-    home = here.settings.profile_home
-    with database(here):
-        page = write_docs(
-            here.settings.checkout / "dbt_project",
-            here.environment,
-            target=home / "dbt_target" / "docs",
-            page=home / "site" / "dbt" / "index.html",
-        )
-    console.print(str(page), soft_wrap=True)
 
 
 def published_months(connection: psycopg.Connection) -> list[dict[str, Any]]:

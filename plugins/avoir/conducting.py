@@ -13,9 +13,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import psycopg
+
 from avoir.airflow_api import FINISHED, AirflowApi
 from avoir.failures import told_failures
 from avoir.inputs import inputs_sha256, last_build_sha256
+from avoir.lineage.ingesting import ingest_events
 from avoir.modelling import parse_project
 from avoir.postgres import locked
 from avoir.services import (
@@ -28,6 +31,10 @@ from avoir.services import (
     stop_request,
 )
 from avoir.sources.model import parse_sources
+from avoir.warehouse import WarehouseError
+
+LINEAGE_SECONDS = 5.0
+"""How long a run waits for its last events."""
 
 Tell = Callable[[str], None]
 
@@ -127,6 +134,7 @@ class Conductor:
         else:
             self.tell("nothing new since the last build: the mart stands")
         self._close()
+        self._keep_lineage()
         return failed
 
     def _pending(self) -> list[str]:
@@ -224,6 +232,27 @@ class Conductor:
             time.sleep(0.7)
         if state == "failed":
             raise ConductError(f"close_month failed; read {self._log('close_month')}")
+
+    def _keep_lineage(self) -> None:
+        """Take in the events of the run once the scheduler has told of its end; no run fails for it."""
+        deadline = time.monotonic() + LINEAGE_SECONDS
+        try:
+            while True:
+                ingest_events(self.here.settings)
+                with self.here.warehouse.connect("auditor") as connection:
+                    told = connection.execute(
+                        """
+                        select 1 from audit.lineage_events
+                        where dag_run_id = %s and job_name = 'close_month'
+                            and event_type in ('COMPLETE', 'FAIL') limit 1
+                        """,
+                        (self.run_id,),
+                    ).fetchone()
+                if told or time.monotonic() > deadline:
+                    return
+                time.sleep(0.3)
+        except (OSError, WarehouseError, psycopg.Error) as error:
+            self.tell(f"the lineage of this run waits for the next one: {error}")
 
     def _state(self, dag_id: str, run_id: str) -> str:
         runs: list[dict[str, Any]] = self.api.runs(dag_id, run_id_pattern=run_id)

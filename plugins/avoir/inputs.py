@@ -29,15 +29,23 @@ def inputs_sha256(connection: psycopg.Connection, settings: Settings, as_of: dat
     parts = [
         as_of.isoformat(),
         *(f"{name} {watermark.isoformat()} {batch}" for name, watermark, batch in landed),
-        _files_sha256(settings.contracts_dir, (".yml", ".csv")),
+        files_sha256(settings.contracts_dir, (".yml", ".csv")),
         project_sha256(settings.checkout / "dbt_project"),
-        _files_sha256(settings.checkout / "expectations", (".py",)),
-        _files_sha256(Path(__file__).parent, (".py", ".sql")),
+        files_sha256(settings.checkout / "expectations", (".py",)),
+        files_sha256(Path(__file__).parent, (".py", ".sql")),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _files_sha256(directory: Path, suffixes: tuple[str, ...]) -> str:
+def software_sha256(settings: Settings) -> str:
+    """Hash of the models and of the library, in whatever they say."""
+    library = files_sha256(Path(__file__).parent, (".py", ".sql", ".html"))
+    models = project_sha256(settings.checkout / "dbt_project")
+    return hashlib.sha256(f"{models}{library}".encode()).hexdigest()
+
+
+def files_sha256(directory: Path, suffixes: tuple[str, ...]) -> str:
+    """Hash of the files below a directory that end so, by their paths within it."""
     digest = hashlib.sha256()
     for path in sorted(directory.rglob("*")):
         if path.suffix in suffixes:

@@ -14,6 +14,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+_OFFLINE = (
+    '<meta http-equiv="Content-Security-Policy" '
+    "content=\"default-src 'unsafe-inline' 'unsafe-eval' data: blob:; form-action 'none'\">"
+)
+
 
 class ModellingError(RuntimeError):
     """dbt ended with an error; the message carries the end of its log."""
@@ -78,19 +83,33 @@ def build_project(
     return run_dbt(command, project=project, environment=environment, echo=echo)
 
 
-def write_docs(project: Path, environment: Mapping[str, str], *, target: Path, page: Path) -> Path:
-    """Make the documentation of the models as one page that needs no server; returns its path.
+def write_docs(
+    project: Path,
+    environment: Mapping[str, str],
+    *,
+    target: Path,
+    page: Path,
+    arguments: Sequence[str] = (),
+) -> Path:
+    """Make the documentation of the models as one page that needs no server and fetches nothing.
 
-    The warehouse must be up: dbt reads from it what the tables are. The page is renamed into place.
+    The warehouse must be up: dbt reads from it what the tables are. The page is renamed into place; its path
+    is returned. ``target`` has the compiled manifest afterwards.
+
+    Raises:
+        ModellingError: dbt failed, or its page has no head to forbid the network in.
     """
     run_dbt(
-        ["docs", "generate", "--static", "--target-path", str(target)],
+        ["docs", "generate", "--static", "--target-path", str(target), *arguments],
         project=project,
         environment=environment,
     )
+    text = (target / "static_index.html").read_text(encoding="utf-8")
+    if "<head>" not in text:
+        raise ModellingError("the page of dbt docs has no <head> to forbid the network in.")
     page.parent.mkdir(parents=True, exist_ok=True)
     beside = page.with_suffix(".html.part")
-    shutil.copyfile(target / "static_index.html", beside)
+    beside.write_text(text.replace("<head>", f"<head>{_OFFLINE}", 1), encoding="utf-8")
     beside.replace(page)
     return page
 

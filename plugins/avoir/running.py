@@ -15,6 +15,9 @@ from avoir.contracts.proofs import differing_tests
 from avoir.contracts.reading import ContractFile
 from avoir.contracts.rules import Finding
 from avoir.increments import drop_what_changed
+from avoir.lineage.builds import build_events
+from avoir.lineage.places import spool_of
+from avoir.lineage.spool import write_events
 from avoir.loading import load_window, next_window
 from avoir.modelling import build_project
 from avoir.publishing import publish_candidates
@@ -133,6 +136,17 @@ def build(settings: Settings, *, as_of: datetime, echo: bool = False) -> None:
         target=settings.profile_home / "dbt_target" / "build",
         echo=echo,
     )
+    _keep_events(settings, here.environment)
+
+
+def _keep_events(settings: Settings, environment: Mapping[str, str]) -> None:
+    """Keep the events of the models; a build does not fail for its lineage."""
+    target = settings.profile_home / "dbt_target" / "build"
+    try:
+        events = build_events(settings.checkout / "dbt_project", target, environment)
+        write_events(spool_of(settings.profile_home), events, environment=environment)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the build stands
+        print(f"the lineage of this build is not kept: {type(error).__name__}: {error}")
 
 
 def night(settings: Settings, *, as_of: datetime, run_id: str) -> dict[str, int]:

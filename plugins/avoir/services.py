@@ -28,6 +28,7 @@ from urllib.request import urlopen
 from dotenv import dotenv_values
 
 from avoir.credentials import load_credentials, write_private
+from avoir.lineage.places import NAMESPACE, transport_config
 from avoir.postgres import EmbeddedPostgres, embedded, free_port, locked, spawn
 from avoir.roles import VendorRole, sync_roles
 from avoir.settings import Settings
@@ -129,7 +130,8 @@ def _environment(
     world = settings.profile_home / "world"
     environment = {
         **{k: v for k, v in dotenv_values(settings.checkout / ".env").items() if v},
-        **os.environ,
+        # Events of lineage stay here: nobody else's OpenLineage is spoken to.
+        **{k: v for k, v in os.environ.items() if not k.startswith("OPENLINEAGE")},
         **{k: v for k, v in dotenv_values(world / "secrets.env").items() if v is not None},
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
         "AVOIR_HOME": str(settings.home),
@@ -168,7 +170,7 @@ def _environment(
         "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "120",
         "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "60",
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
-        "AIRFLOW__OPENLINEAGE__DISABLED": "True",
+        **_openlineage(settings),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "AIRFLOW__COSMOS__ENABLE_TELEMETRY": "False",
         "AIRFLOW__COSMOS__ENABLE_CACHE": "False",
@@ -193,6 +195,24 @@ def _environment(
     if settings.as_of is not None:
         environment["AVOIR_AS_OF"] = settings.as_of.isoformat()
     return environment
+
+
+def _openlineage(settings: Settings) -> dict[str, str]:
+    """Events of DAG runs and tasks go to the spool; those that only watch the build say nothing."""
+    policy = [
+        {"scope": {}, "controls": {"include_source_code": False, "hook_lineage": False}},
+        {"scope": {"operator": "avoir_airflow.watching.ModelWatch"}, "controls": {"emit": False}},
+    ]
+    values = {
+        "DISABLED": "False",
+        "TRANSPORT": json.dumps(transport_config(settings.profile_home)),
+        "NAMESPACE": NAMESPACE,
+        "EXTRACTORS": "avoir_airflow.lineage.StepExtractor",
+        "EMISSION_POLICY": json.dumps(policy),
+        "CONFIG_PATH": "",
+        "EXECUTION_TIMEOUT": "5",
+    }
+    return {f"AIRFLOW__OPENLINEAGE__{name}": value for name, value in values.items()}
 
 
 def _asyncpg_url(url: str) -> str:

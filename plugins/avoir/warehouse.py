@@ -32,11 +32,13 @@ COMPUTED_SCHEMAS = (
     "builds",
     "penalties",
     "candidate",
-    "audit",
 )
 LOADED_SCHEMAS = ("loads", *RAW_SCHEMAS)
-ADMINISTERED_SCHEMAS = ("mart", "checks", "ledger", "finance", "access", "vendor_portal")
+ADMINISTERED_SCHEMAS = ("mart", "checks", "ledger", "finance", "access", "audit", "vendor_portal")
 """Schemas of the administrator: a role that fills them can neither drop them nor what it only appends to."""
+
+SCRIPTS = ("publication.sql", "ledger.sql", "credit_notes.sql", "lineage.sql", "access.sql", "comments.sql")
+"""Tables of the administrator's schemas, in the order they are made."""
 
 OLDEST_SERVER = 140000
 ATTRIBUTES = {
@@ -159,7 +161,7 @@ def bootstrap(warehouse: Warehouse, *, own_server: bool = False) -> None:
             create(connection)
             connection.execute("reset role")
         _take_over_appended(connection)
-        for script in ("publication.sql", "ledger.sql", "credit_notes.sql", "access.sql", "comments.sql"):
+        for script in SCRIPTS:
             text = resources.files("avoir").joinpath("sql", script).read_text()
             connection.execute(text)
         _grant(connection)
@@ -335,7 +337,7 @@ def _grant(connection: psycopg.Connection) -> None:
             "alter default privileges for role avoir_transformer in schema mart "
             "grant select on tables to bi_reader"
         ),
-        "grant usage, create on schema mart, vendor_portal to avoir_transformer",
+        "grant usage, create on schema mart, vendor_portal, audit to avoir_transformer",
         "grant select, insert on mart.publication_log to avoir_transformer",
         "grant usage on schema checks to avoir_transformer",
         "grant select, insert on all tables in schema checks to avoir_transformer",

@@ -6,7 +6,8 @@ This package knows Airflow so that ``avoir`` does not have to. Nothing heavy is 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -64,6 +65,19 @@ def _announce(context: Mapping[str, Any], *, task_id: str | None, reason: str) -
     tell_failure(
         settings(), {"dag_id": run.dag_id, "run_id": run.run_id, "task_id": task_id, "reason": reason}
     )
+
+
+@contextmanager
+def dispensable(context: Mapping[str, Any]) -> Iterator[None]:
+    """Let a task that nothing depends on fail: it is told as a failure, and skipped, so its run succeeds."""
+    from airflow.sdk.exceptions import AirflowSkipException, AirflowTaskTimeout
+
+    try:
+        yield
+    except (Exception, AirflowTaskTimeout) as error:
+        reason = f"{type(error).__name__}: {error}"
+        _announce(context, task_id=context["task_instance"].task_id, reason=reason)
+        raise AirflowSkipException(reason) from error
 
 
 TASK_DEFAULTS: dict[str, Any] = {

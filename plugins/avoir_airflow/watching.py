@@ -9,7 +9,9 @@ base classes are Cosmos'.
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
@@ -33,7 +35,64 @@ class DbtBuild(DbtProducerWatcherOperator):  # type: ignore[misc]
             AirflowException: dbt failed; the message names the models and their errors.
         """
         self._upstream_failure_skipped_ids.clear()
+        self.openlineage_parent = _run_of(context["ti"])
         return super(DbtProducerWatcherOperator, self).execute(context=context, **kwargs)
+
+    def calculate_openlineage_events_completes(
+        self, env: Any, project_dir: Path, dbt_command_line: list[str] | None = None
+    ) -> bool:
+        """Keep the events of every model as runs within this task; Cosmos would make one of all of them.
+
+        Whatever goes wrong here is only logged: a build does not fail for its lineage.
+        """
+        del dbt_command_line
+        from avoir.lineage.builds import build_events
+        from avoir.lineage.places import spool_of
+        from avoir.lineage.spool import write_events
+        from avoir_airflow import settings
+
+        environment = {**os.environ, **{name: str(value) for name, value in env.items()}}
+        try:
+            events = build_events(
+                Path(project_dir), Path(project_dir) / "target", environment, parent=self.openlineage_parent
+            )
+            write_events(spool_of(settings().profile_home), events, environment=environment)
+            self.openlineage_events_completes = events
+        except Exception:
+            self.log.exception("The lineage of this build is not kept")
+        return True
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """All tables of the build by name; what is said of each is said in the events of the models."""
+        from airflow.providers.openlineage.extractors.base import OperatorLineage
+        from openlineage.client.event_v2 import Dataset
+
+        del task_instance
+        tables: dict[str, set[tuple[str, str]]] = {"inputs": set(), "outputs": set()}
+        for event in self.openlineage_events_completes:
+            for side, names in tables.items():
+                names |= {(one.namespace, one.name) for one in getattr(event, side) or []}
+        inputs, outputs = (
+            [Dataset(namespace=namespace, name=name) for namespace, name in sorted(names)]
+            for names in tables.values()
+        )
+        return OperatorLineage(inputs=inputs, outputs=outputs)
+
+
+def _run_of(instance: Any) -> dict[str, str] | None:
+    """The run that a task's attempt is to OpenLineage; None where the provider cannot say."""
+    from airflow.providers.openlineage.plugins import macros
+
+    try:
+        return {
+            "run_id": macros.lineage_run_id(instance),
+            "job_name": macros.lineage_job_name(instance),
+            "root_run_id": macros.lineage_root_run_id(instance),
+            "root_job_name": macros.lineage_root_job_name(instance),
+        }
+    except Exception:
+        instance.log.exception("The build's lineage will name no parent")
+        return None
 
 
 class ModelWatch(DbtConsumerWatcherSensor):  # type: ignore[misc]

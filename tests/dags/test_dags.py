@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -89,6 +90,70 @@ def test_the_build_is_seen_per_model(dags: dict[str, Any]) -> None:
     assert {"check_raw", "check_mart", "publish"} <= tasks
     publish = dags["build_mart"].get_task("publish")
     assert "check_mart" in publish.upstream_task_ids
+
+
+def test_nothing_waits_for_the_pages_and_lineage_of_a_build(dags: dict[str, Any]) -> None:
+    describe = dags["build_mart"].get_task("describe")
+    assert describe.upstream_task_ids == {"publish"}
+    assert describe.downstream_task_ids == set()
+
+
+def test_what_is_dispensable_is_told_and_skipped_when_it_fails(
+    airflow_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.sdk.exceptions import AirflowSkipException, AirflowTaskTimeout
+
+    import avoir_airflow
+
+    told: list[dict[str, Any]] = []
+    monkeypatch.setattr(avoir_airflow, "tell_failure", lambda _settings, failure: told.append(failure))
+    context = {
+        "task_instance": SimpleNamespace(task_id="describe"),
+        "dag_run": SimpleNamespace(dag_id="build_mart", run_id="r"),
+    }
+    for error in (RuntimeError("dbt is gone"), AirflowTaskTimeout("too long")):
+        with pytest.raises(AirflowSkipException), avoir_airflow.dispensable(context):
+            raise error
+    assert [one["reason"] for one in told] == ["RuntimeError: dbt is gone", "AirflowTaskTimeout: too long"]
+    assert {(one["dag_id"], one["task_id"]) for one in told} == {("build_mart", "describe")}
+
+
+def test_every_task_that_moves_data_says_which_tables(
+    dags: dict[str, Any], airflow_environment: dict[str, str]
+) -> None:
+    from airflow.providers.openlineage import conf
+    from airflow.providers.openlineage.extractors import ExtractorManager
+
+    assert not conf.is_disabled()
+    manager = ExtractorManager()
+    said = {}
+    for dag in dags.values():
+        for task in dag.tasks:
+            extractor = manager.get_extractor_class(task)
+            if extractor is not None and extractor.__name__ == "StepExtractor":
+                found = extractor(task).extract()
+                said[f"{dag.dag_id}.{task.task_id}"] = {one.name.split(".", 1)[-1] for one in found.outputs}
+    assert said["load_helios_prometheus.load"] == {"raw_prometheus.samples"}
+    assert "mart.mart_vendor_month" in said["build_mart.publish"]
+    assert "ledger.entries" in said["close_month.close"]
+    # Those that read and write files, or decide only.
+    silent = {name for name, outputs in said.items() if not outputs}
+    assert silent == {"build_mart.is_due", "build_mart.load_contracts", "build_mart.describe"}
+
+
+def test_the_tasks_that_only_watch_the_build_emit_nothing(
+    dags: dict[str, Any], airflow_environment: dict[str, str]
+) -> None:
+    from airflow.providers.openlineage.utils.emission_policy import resolve_task_emission_policy
+
+    emitting = {
+        task.task_id
+        for task in dags["build_mart"].tasks
+        if resolve_task_emission_policy(operator=task, dag_id="build_mart", task_id=task.task_id).emit
+    }
+    assert "dbt.dbt_producer_watcher" in emitting
+    assert "publish" in emitting
+    assert not [name for name in emitting if name.endswith("_run")]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

@@ -155,3 +155,4 @@ def test_the_documentation_is_one_page_that_calls_nobody(empty_warehouse: EmptyW
     assert "One row per vendor, complete local month and currency" in text
     assert '"send_anonymous_usage_stats": false' in text
     assert 'src="http' not in text
+    assert '<head><meta http-equiv="Content-Security-Policy" content="default-src \'unsafe-inline\'' in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import signal
 import time
@@ -15,6 +16,7 @@ import pytest
 
 from avoir.credit_notes.commands import OWED_BACK
 from avoir.evidence.explaining import explain
+from avoir.settings import CHECKOUT
 from tests.system.homes import Home
 from tests.system.truth_comparison import differences
 from tests.warehouse.late_data import correct_invoice, withdraw_outages
@@ -67,6 +69,44 @@ def test_every_dag_ran_on_the_scheduler_and_says_so(home: Home) -> None:
         "select border, count(*) as n, bool_and(success) as ok from checks.verdicts group by 1 order by 1"
     )
     assert [(v["border"], v["ok"]) for v in verdicts] == [("mart", True), ("raw", True)]
+
+
+def test_every_dag_told_its_lineage_and_the_site_has_the_run(home: Home) -> None:
+    told = home.sql(
+        "select split_part(job_name, '.', 1) as dag, count(*) as n from audit.lineage_events"
+        " where event_type = 'COMPLETE' and cardinality(outputs) > 0 and job_namespace = 'avoir'"
+        " and job_name not like 'avoir.%' group by 1"
+    )
+    dags = {str(row["dag"]) for row in told}
+    assert {"build_mart", "close_month"} < dags
+    assert len([dag for dag in dags if dag.startswith("load_")]) == 18
+    # Every model as a run within the build's task, within the DAG run that Airflow told of.
+    models = home.sql(
+        "select count(distinct m.job_name) as n from audit.lineage_events m"
+        " join audit.lineage_events t on t.run_id = m.parent_run_id and t.event_type = 'COMPLETE'"
+        " join audit.lineage_events d on d.run_id = m.root_run_id and d.job_name = 'build_mart'"
+        " where m.job_name like 'avoir.%.build.run' and cardinality(m.outputs) = 1"
+    )
+    count = len(list((CHECKOUT / "dbt_project" / "models").rglob("*.sql")))
+    assert models == [{"n": count}]
+    closed = home.sql(
+        "select event_type from audit.lineage_events where job_name = 'close_month' order by event_time"
+    )
+    assert [row["event_type"] for row in closed] == ["START", "COMPLETE"]
+    run = home.sql("select run_id from checks.builds order by build_no desc limit 1")[0]["run_id"]
+    site = home.path / "demo" / "site"
+    assert str(run) in html.unescape((site / "index.html").read_text())
+    (facts,) = site.glob("runs/*/run.json")
+    assert json.loads(facts.read_text())["run_id"] == run
+    folder = facts.parent
+    assert "mart.mart_vendor_month.credit_amount" in (folder / "columns.html").read_text()
+    assert (folder / "dbt.html").stat().st_size > 1_000_000
+    origins = json.loads(home.call("lineage", "mart.mart_vendor_month.credit_amount", "--format", "json"))
+    assert "raw_servicenow.incident.opened_at" in {f"{one['relation']}.{one['column']}" for one in origins}
+    passwords = json.loads((home.path / "demo" / "credentials.json").read_text()).values()
+    with home.warehouse() as connection:
+        kept = [text for (text,) in connection.execute("select payload::text from audit.lineage_events")]
+    assert not [text for text in kept if any(password in text for password in passwords)]
 
 
 def test_finance_sees_the_closed_month_and_the_chain_holds(home: Home) -> None:

@@ -85,6 +85,17 @@ def test_no_service_calls_home(settings: Settings) -> None:
     assert environment["RUNTIME__DLTHUB_TELEMETRY"] == "false"
 
 
+def test_lineage_is_told_to_the_spool_alone(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENLINEAGE_URL", "http://elsewhere.example:5000")
+    monkeypatch.setenv("OPENLINEAGE__TRANSPORT__TYPE", "http")
+    environment = surroundings_of(settings).environment
+    assert [name for name in environment if name.startswith("OPENLINEAGE")] == []
+    assert json.loads(environment["AIRFLOW__OPENLINEAGE__TRANSPORT"]) == {
+        "type": "avoir.lineage.spool.SpoolTransport",
+        "directory": str(settings.profile_home / "lineage" / "spool"),
+    }
+
+
 def test_secrets_stay_out_of_representations(settings: Settings) -> None:
     here = surroundings_of(settings)
     shown = repr(here)

@@ -45,6 +45,9 @@ def create_audit(connection: psycopg.Connection) -> None:
     connection.execute(sql.SQL("create or replace view audit.raw_record as {}").format(_raw_record()))
     comment = sql.SQL("comment on view audit.raw_record is {}")
     connection.execute(comment.format(sql.Literal(_RAW_RECORD_COMMENT)))
+    connection.execute(resources.files("avoir").joinpath("sql", "column_lineage.sql").read_bytes())
+    connection.execute("set local check_function_bodies = default")
+    connection.execute("reset role")
     for statement in (
         "revoke all on all tables in schema audit from public",
         "revoke all on all functions in schema audit from public",
@@ -53,8 +56,9 @@ def create_audit(connection: psycopg.Connection) -> None:
         "grant execute on all functions in schema audit to {}",
     ):
         connection.execute(sql.SQL(statement).format(sql.Identifier(READER)))
-    connection.execute("set local check_function_bodies = default")
-    connection.execute("reset role")
+    connection.execute(
+        sql.SQL("revoke execute on function audit.refuse_change() from {}").format(sql.Identifier(READER))
+    )
 
 
 def _ticket_records() -> sql.Composed:

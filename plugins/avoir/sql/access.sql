@@ -51,4 +51,4 @@ begin
         end if;
     end loop;
 end $$;
-revoke execute on all functions in schema ledger, finance from public;
+revoke execute on all functions in schema ledger, finance, audit from public;
