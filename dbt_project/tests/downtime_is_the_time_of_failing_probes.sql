@@ -37,8 +37,12 @@ simple_months as (
     from {{ ref('fct_availability_months') }} as judged
     inner join simple_clauses
         on judged.contract_version_id = simple_clauses.contract_version_id and judged.clause_id = simple_clauses.clause_id
-    inner join {{ ref('contract_months') }} as months
-        on judged.contract_version_id = months.contract_version_id and judged.month_date = months.month_date
+    -- Only what this build computed: the samples of other months are not read again.
+    inner join {{ ref('int_availability_periods') }} as months
+        on
+            judged.contract_version_id = months.contract_version_id
+            and judged.clause_id = months.clause_id
+            and judged.month_date = months.month_date
     where judged.maintenance_seconds = 0
 
 ),

@@ -214,6 +214,7 @@ def load_suites(directory: Path) -> list[Suite]:
 def judge(suites: Sequence[Suite], url: str) -> list[Verdict]:
     """Run suites against a warehouse; samples only for what failed."""
     import great_expectations as gx
+    from great_expectations.datasource.fluent.interfaces import TestConnectionError
 
     logging.getLogger("great_expectations").setLevel(logging.WARNING)
     context = gx.get_context(mode="ephemeral")
@@ -222,7 +223,12 @@ def judge(suites: Sequence[Suite], url: str) -> list[Verdict]:
     verdicts = []
     for suite in suites:
         schema, name = suite.table.split(".")
-        asset = datasource.add_table_asset(suite.table, table_name=name, schema_name=schema)
+        try:
+            asset = datasource.add_table_asset(suite.table, table_name=name, schema_name=schema)
+        except TestConnectionError as error:
+            why = "nothing can be said of a table that is not there"
+            verdicts.append(Verdict(suite.table, "it can be read", None, why, False, str(error), []))
+            continue
         batch = asset.add_batch_definition_whole_table("all").get_batch()
         built = gx.ExpectationSuite(name=f"{suite.border}:{suite.table}", expectations=list(suite.checks))
         result = batch.validate(built, result_format="BASIC")

@@ -386,8 +386,12 @@ class _Landing:
                 if any(value is not None and "\x00" in value for value in values):
                     self.reject(_nul_rejection(table.name, values, number, rows.file))
                     continue
-                copy.write_row((file_id, str(number), *values))
-                copied += 1
+                try:
+                    copy.write_row((file_id, str(number), *values))
+                except UnicodeEncodeError:
+                    self.reject(_surrogate_rejection(table.name, values, number, rows.file))
+                else:
+                    copied += 1
         self.copied[table.name] += copied
 
     def _create_landing(self, table: Table, landing: sql.Identifier) -> None:
@@ -700,6 +704,13 @@ def _nul_rejection(
     return Rejected(
         table, "nul_character", "a value holds a NUL character, which text cannot", payload, number, file
     )
+
+
+def _surrogate_rejection(
+    table: str, values: Sequence[str | None], number: int, file: SourceFile | None
+) -> Rejected:
+    payload = "|".join("" if value is None else value for value in values)
+    return Rejected(table, "not_utf8", "a value holds half a surrogate pair", payload, number, file)
 
 
 def _storable(text: str) -> str:

@@ -84,12 +84,15 @@ def publish(
         MartHeldError: a reader kept a table from changing its shape; nothing was published.
     """
     counts: dict[str, int] = {}
-    shape_mart(connection)
+    with connection.transaction():
+        failed = blocks_all(connection, run_id)
+    if not failed:
+        # A candidate that is blocked may have lost a column, or have one that readers must never see.
+        shape_mart(connection)
     with connection.transaction():
         connection.execute("set local lock_timeout = '60s'")
         connection.execute("select pg_advisory_xact_lock(hashtext('avoir.publish'))")
-        failed = blocks_all(connection, run_id)
-        if failed and not _has_candidates(connection):
+        if failed and not (_has_candidates(connection) and _candidate_months(connection)):
             return {"blocked": 1}
         if not failed:
             if built_from is not None:

@@ -7,7 +7,9 @@ from pathlib import Path
 import great_expectations.expectations as gxe
 import pytest
 
-from avoir.checking import Suite, load_suites
+from avoir.checking import CONCERNED, Suite, failing_rows, load_suites
+from avoir.findings import Finding
+from avoir.reconciling import QUERIES, RECONCILIATIONS
 from avoir.reporting import write_report
 from avoir.settings import CHECKOUT
 
@@ -17,6 +19,42 @@ def test_both_borders_have_suites_and_every_check_says_why() -> None:
     assert {suite.border for suite in suites} == {"raw", "mart"}
     assert all(suite.checks for suite in suites)
     assert len({(suite.border, suite.table) for suite in suites}) == len(suites)
+
+
+def test_every_check_but_of_a_whole_table_names_whom_a_failing_row_concerns() -> None:
+    named = 0
+    for suite in load_suites(CHECKOUT / "expectations"):
+        for check in suite.checks:
+            config = check.configuration
+            failing = failing_rows(suite.border, suite.table, config.type, config.kwargs)
+            if failing is None:
+                assert config.type.startswith("expect_table_"), f"{suite.table}: {config.type} names nobody"
+                continue
+            text = failing.as_string(None)
+            assert all(column in text for column in CONCERNED[suite.border]), (suite.table, text)
+            named += 1
+    assert named > 20
+
+
+def test_a_check_of_an_unknown_kind_names_nobody() -> None:
+    arguments = {"column": "a", "value_set": [1]}
+    assert failing_rows("raw", "raw_x.y", "expect_column_values_to_be_unheard_of", arguments) is None
+    found = failing_rows("raw", "raw_x.y", "expect_column_values_to_be_in_set", arguments)
+    assert found is not None
+    text = found.as_string(None)
+    assert text.startswith("""select "_source_name", "_batch_id" from "raw_x"."y" where "a" <> all(""")
+
+
+def test_a_finding_is_of_a_source_or_of_a_month() -> None:
+    with pytest.raises(ValueError, match="of a source before an instant, or of a month"):
+        Finding("check", "reason", vendor_id="helios")
+    with pytest.raises(ValueError, match="of a source before an instant, or of a month"):
+        Finding("check", "reason")
+
+
+def test_every_reconciliation_has_its_query_and_every_query_is_asked() -> None:
+    assert {one.file for one in RECONCILIATIONS} == {path.stem for path in QUERIES.glob("*.sql")}
+    assert all(one.why for one in RECONCILIATIONS)
 
 
 def test_a_check_without_its_reason_cannot_be_built() -> None:

@@ -195,7 +195,10 @@ def test_a_person_lets_a_held_month_through_and_says_why(published: PublishedWar
             kept_row = connection.execute(
                 "select held_for, because, released_by from checks.releases"
             ).fetchall()
-        assert verdict == ("published", f"released by a person, though {held[0]}")
+        assert verdict is not None
+        assert verdict[0] == "published"
+        # What the vendor reports of its platform otherwise stands behind it, as a note.
+        assert verdict[1].split("; note: ")[0] == f"released by a person, though {held[0]}"
         assert kept_row == [(held[0], "the probe was moved", "a.martin")]
         with pytest.raises(ValueError, match="not held"):
             release(because="again")

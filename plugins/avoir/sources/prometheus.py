@@ -114,6 +114,7 @@ def _samples(monitor: str, values: list[Any], month: Window) -> tuple[Rows, list
     rows: list[tuple[str | None, ...]] = []
     numbers: list[int] = []
     rejected: list[Rejected] = []
+    told: dict[int, float] = {}
     for number, value in enumerate(values, start=1):
         try:
             stamp, text = value
@@ -130,6 +131,9 @@ def _samples(monitor: str, values: list[Any], month: Window) -> tuple[Rows, list
             continue
         if not math.isfinite(figure):
             rejected.append(_malformed(monitor, value, number, "value_not_finite", "neither up nor down"))
+            continue
+        if told.setdefault(at, figure) != figure:
+            rejected.append(_malformed(monitor, value, number, "conflicting_sample", "two values at once"))
             continue
         rows.append((monitor, _instant_text(at), str(text)))
         numbers.append(number)

@@ -46,6 +46,8 @@ class _Feed:
     instant: str
     renamed: Mapping[str, str]
     instants: tuple[str, ...]
+    required: tuple[str, ...] = ()
+    """Instants besides the ordering one without which a record is nothing."""
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -68,6 +70,7 @@ INCIDENT = _Feed(
     instant="sys_updated_on",
     renamed={},
     instants=("sys_created_on", "sys_updated_on", "opened_at", "resolved_at", "closed_at"),
+    required=("opened_at",),
 )  # fmt: skip
 
 SYS_AUDIT = _Feed(
@@ -255,8 +258,9 @@ def _row_of(feed: _Feed, record: dict[str, Any]) -> tuple[str | None, ...] | Rej
         return rejected("missing_field", f"the answer has no field {missing[0]}")
     if not named["sys_id"]:
         return rejected("missing_key", "sys_id is empty")
-    if not named[feed.instant]:
-        return rejected("missing_instant", f"{feed.instant} is empty")
+    for name in (feed.instant, *feed.required):
+        if not named[name]:
+            return rejected("missing_instant", f"{name} is empty")
     for name in feed.instants:
         if named[name] and not _is_instant(named[name]):
             return rejected("bad_instant", f"{name} is not YYYY-MM-DD HH:MM:SS: {named[name]!r}")

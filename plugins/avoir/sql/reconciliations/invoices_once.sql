@@ -1,5 +1,6 @@
--- The same lines for the same month under two numbers are one service billed twice, or an invoice that lost its kind:
--- a credit note read as an invoice says the same lines again.
+-- The same lines for the same month under two numbers are one service billed twice, or an invoice that lost its kind: a
+-- credit note read as an invoice says the same lines again. The same items with other amounts are a second invoice, or
+-- that of another month: where it never happened before, somebody must look.
 with documents as (
 
     select
@@ -9,13 +10,28 @@ with documents as (
         currency,
         document_id,
         invoice_number,
-        sum(net_amount) as net_amount,
-        string_agg(
-            coalesce(item_key, line_kind) || '=' || net_amount, '|' order by coalesce(item_key, line_kind), net_amount
-        ) as content
+        string_agg(item_key || '=' || net_amount, '|' order by item_key, net_amount) as content,
+        string_agg(distinct item_key, ', ') as item_keys
     from facts.fct_invoice_lines
-    where is_counted and vendor_id is not null and item_key is not null
+    where is_counted and vendor_id is not null and item_key is not null and net_amount <> 0
     group by source_name, vendor_id, month_date, currency, document_id, invoice_number
+
+),
+
+repeated as (
+
+    select
+        source_name,
+        vendor_id,
+        month_date,
+        currency,
+        item_keys,
+        string_agg(invoice_number, ' and ' order by invoice_number) as invoice_numbers,
+        count(*) > count(distinct content) as is_the_same,
+        min(month_date) over (partition by source_name, vendor_id, item_keys) as first_month_date
+    from documents
+    group by source_name, vendor_id, month_date, currency, item_keys
+    having count(*) > 1
 
 )
 
@@ -24,10 +40,8 @@ select
     month_date,
     cast(null as text) as currency,
     format(
-        'invoices %s bill the same lines of %s %s', string_agg(invoice_number, ' and ' order by invoice_number),
-        min(net_amount), currency
+        'invoices %s bill the same %s, %s, for %s', invoice_numbers, case when is_the_same then 'lines' else 'items' end,
+        item_keys, to_char(month_date, 'YYYY-MM')
     ) as reason
-from documents
-where net_amount <> 0
-group by source_name, vendor_id, month_date, currency, content
-having count(*) > 1
+from repeated
+where is_the_same or month_date = first_month_date

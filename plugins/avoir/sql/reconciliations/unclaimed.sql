@@ -1,5 +1,5 @@
--- A record of a service that no contract knows counts for nobody. Where that never happened in at least three months
--- before, a service was renamed or mistyped; where it is usual (a desk that serves others too), nothing is said.
+-- A record of a service that no contract knows counts for nobody. Where it never happened before, a service was renamed
+-- or mistyped; where it is usual (a desk that serves others too), or there is no month before, nothing is said.
 with terms as (
 
     select * from intermediate.service_terms
@@ -26,8 +26,10 @@ records as (
         kinds.record_kind,
         cast(date_trunc('month', to_timestamp(tickets.opened_us / 1000000.0) at time zone kinds.timezone) as date)
             as month_date,
-        'ticket' as key_kind,
-        coalesce(tickets.service_key, '') as service_key
+        coalesce(tickets.service_key, '') as service_key,
+        (tickets.source_name, tickets.service_key) in (
+            select source_name, key_value from terms where key_kind = 'ticket'
+        ) as is_claimed
     from kinds
     inner join intermediate.int_tickets as tickets
         on kinds.source_name = tickets.source_name and kinds.record_kind = 'tickets'
@@ -38,8 +40,10 @@ records as (
         kinds.record_kind,
         cast(date_trunc('month', to_timestamp(releases.due_us / 1000000.0) at time zone kinds.timezone) as date)
             as month_date,
-        'release' as key_kind,
-        coalesce(releases.service_key, '') as service_key
+        coalesce(releases.service_key, '') as service_key,
+        (releases.source_name, releases.service_key) in (
+            select source_name, key_value from terms where key_kind = 'release'
+        ) as is_claimed
     from kinds
     inner join intermediate.int_releases as releases
         on kinds.source_name = releases.source_name and kinds.record_kind = 'releases'
@@ -49,26 +53,12 @@ records as (
         kinds.source_name,
         kinds.record_kind,
         lines.month_date,
-        'invoice_line' as key_kind,
-        coalesce(lines.item_key, '') as service_key
+        coalesce(lines.item_key, '') as service_key,
+        lines.service_id is not null as is_claimed
     from kinds
     inner join facts.fct_invoice_lines as lines
         on kinds.source_name = lines.source_name and kinds.record_kind = 'invoice lines'
     where lines.is_counted and lines.line_kind = 'line'
-
-),
-
-claimed as (
-
-    select
-        records.*,
-        keys.source_name is not null as is_claimed
-    from records
-    left join (select distinct source_name, key_kind, key_value from terms) as keys
-        on
-            records.source_name = keys.source_name
-            and records.key_kind = keys.key_kind
-            and records.service_key = keys.key_value
 
 ),
 
@@ -79,9 +69,10 @@ counted as (
         source_name,
         record_kind,
         month_date,
-        count(*) filter (where not is_claimed) as unclaimed_count,
-        min(service_key) filter (where not is_claimed) as service_key
-    from claimed
+        count(*) as record_count,
+        count(*) filter (where is_claimed is not true) as unclaimed_count,
+        min(service_key) filter (where is_claimed is not true) as service_key
+    from records
     group by vendor_id, source_name, record_kind, month_date
 
 ),
@@ -90,7 +81,7 @@ followed as (
 
     select
         *,
-        count(*) over earlier as month_count,
+        sum(record_count) over earlier as earlier_count,
         sum(unclaimed_count) over earlier as usual_count
     from counted
     window earlier as (
@@ -110,4 +101,4 @@ select
         source_name, unclaimed_count, record_kind, to_char(month_date, 'YYYY-MM'), service_key
     ) as reason
 from followed
-where unclaimed_count > 0 and month_count >= 3 and usual_count = 0
+where unclaimed_count > 0 and earlier_count >= 3 and usual_count = 0

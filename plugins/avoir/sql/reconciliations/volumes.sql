@@ -7,14 +7,15 @@ with spine as (
         months.vendor_id,
         months.month_date,
         terms.source_name,
-        case terms.key_kind
-            when 'ticket' then 'tickets'
-            when 'monitor' then 'probes'
-            else 'invoice lines'
-        end as record_kind
+        kinds.record_kind
     from intermediate.contract_months as months
     inner join intermediate.service_terms as terms on months.contract_version_id = terms.contract_version_id
-    where months.is_complete and terms.key_kind in ('ticket', 'monitor', 'invoice_line', 'invoice_seller')
+    inner join (
+        values
+        ('ticket', 'tickets'), ('ticket', 'changes of tickets'), ('ticket', 'comments on tickets'),
+        ('monitor', 'probes'), ('invoice_line', 'invoice lines'), ('invoice_seller', 'invoice lines')
+    ) as kinds (key_kind, record_kind) on terms.key_kind = kinds.key_kind
+    where months.is_complete
 
 ),
 
@@ -39,6 +40,37 @@ tickets as (
     from facts.fct_ticket_clocks
     where month_date >= (select min(month_date) - interval '6 months' from opened)
     group by vendor_id, source_name, month_date
+
+),
+
+told as (
+
+    -- Without a clock there is nothing to tell of; what a ticket was opened with is no change.
+    select
+        split_part(events.ticket_id, ':', 1) as source_name,
+        cast(date_trunc('month', to_timestamp(events.event_us / 1000000.0) at time zone 'UTC') as date) as month_date,
+        case when events.tie_rank = 3 then 'changes of tickets' else 'comments on tickets' end as record_kind,
+        count(*) as record_count
+    from intermediate.int_ticket_events as events
+    where
+        events.tie_rank in (2, 3, 4)
+        and events.event_us >= (
+            select cast(extract(epoch from min(month_date) - interval '6 months') * 1000000 as bigint) from opened
+        )
+    group by 1, 2, 3
+
+),
+
+events as (
+
+    select
+        spine.vendor_id,
+        told.source_name,
+        told.month_date,
+        told.record_count,
+        told.record_kind
+    from (select distinct vendor_id, source_name, record_kind from spine) as spine
+    inner join told on spine.source_name = told.source_name and spine.record_kind = told.record_kind
 
 ),
 
@@ -109,6 +141,8 @@ counts as (
 
     select *, 'tickets' as record_kind from tickets
     union all
+    select * from events
+    union all
     select *, 'probes' as record_kind from probes
     union all
     select *, 'invoice lines' as record_kind from billed
@@ -170,7 +204,7 @@ select
 from compared
 where
     month_count >= 3
-    and usual_count >= case record_kind when 'tickets' then 10 when 'probes' then 100 else 2 end
+    and usual_count >= case record_kind when 'probes' then 100 when 'invoice lines' then 2 else 10 end
     and (
         100 * record_count < :volume_drop_pct * usual_count
         or 100 * record_count > :volume_rise_pct * usual_count
