@@ -125,7 +125,7 @@ def _samples(monitor: str, values: list[Any], month: Window) -> tuple[Rows, list
             continue
         if not first - 1 <= at <= end:
             raise IncompleteAnswerError(
-                f"a sample of {monitor} is of {_instant_text(at)}, asked for {month}: not the answer to that"
+                f"a sample of {monitor} is {at} ms after 1970, asked for {month}: not the answer to that"
             )
         if not first <= at < end:
             continue
