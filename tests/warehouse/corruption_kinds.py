@@ -1179,7 +1179,8 @@ OURS = [
         "penalty lines of SLA-1 rest on no ticket",
         built="delete from raw_incident_log.incident_events where _source_name = '{v}_log'"
         " and number in (select c.ticket_number from facts.fct_ticket_clocks c"
-        " join penalties.fct_penalty_lines l on l.event_id = c.clock_id where l.vendor_id = '{v}' and l.month_date = '2026-06-01')",
+        " join penalties.fct_penalty_lines l on l.event_id = c.clock_id"
+        " where l.vendor_id = '{v}' and l.month_date = '2026-06-01')",
     ),
     Kind(
         "a month that is not its lines",
