@@ -3,7 +3,8 @@
 Runs once a night: as soon as every source has landed, or at the fixed hour with what has.
 
 **When it fails:** read the failed task's log, mend the cause, clear the task. A border that does not hold
-is not a crash: it is a verdict, the last good mart stays and the run fails at `publish` to be seen.
+is not a crash: it is a verdict. Whom it concerns is held and the others are published; where nobody can be
+named, the last good mart stays and the run fails at `publish` to be seen (docs/gate.md).
 `describe` fails nothing: it is skipped, `avoir status` says why, and `avoir site` makes good.
 When a release adds a column and somebody reads all the time, `publish` says who; end that session and clear.
 **Who is hurt:** readers keep the last published version of every month.
@@ -68,7 +69,7 @@ with DAG(
 
     @task.short_circuit(ignore_downstream_trigger_rules=False)
     def check_raw(**context: object) -> bool:
-        """Judge what landed at the first border; what does not hold is not built, and `publish` says so."""
+        """Judge what landed at the first border; what blocks all is not built, and `publish` says so."""
         from avoir.checking import check_border
 
         return check_border(settings(), "raw", run_id=str(context["run_id"]))
