@@ -42,7 +42,8 @@ def load_step(source: SourceConnection, environment: Mapping[str, str]) -> Step:
     system = system_of(source)
     parts = urlsplit(source.url)
     # Without user, path, query: they may hold what must not be kept.
-    place = f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
+    port = f":{parts.port}" if parts.port else ""
+    place = f"{parts.scheme}://{parts.hostname}{port}" if parts.hostname else "file"
     return Step(
         inputs=tuple(Dataset(place, f"{source.name}.{table.name}") for table in system.tables),
         outputs=_tables(environment, [f"{system.schema}.{table.name}" for table in system.tables]),
