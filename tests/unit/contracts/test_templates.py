@@ -15,7 +15,7 @@ from avoir.settings import CHECKOUT
 TEMPLATES = sorted((CHECKOUT / "contracts" / "templates").glob("*.yml"))
 
 
-def test_there_are_the_eight_templates() -> None:
+def test_there_are_the_nine_templates() -> None:
     assert [path.stem for path in TEMPLATES] == [
         "at-risk-pool",
         "ccag-tic",
@@ -25,6 +25,7 @@ def test_there_are_the_eight_templates() -> None:
         "mean-of-slices",
         "service-desk",
         "service-points",
+        "tickets-and-uptime",
     ]
 
 
