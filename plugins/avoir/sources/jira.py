@@ -35,6 +35,8 @@ PAGE_ISSUES = 100
 #: A page of ids alone may be this long.
 PAGE_IDS = 5000
 PAGE_ENTRIES = 100
+#: A desk has some SLAs; a list that is longer is one that never ends.
+MOST_SLAS = 1000
 _PROJECT = re.compile(r"[A-Z][A-Z0-9_]{0,254}")
 _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,254}")
 
@@ -238,6 +240,8 @@ class _Reading:
                 raise IncompleteAnswerError(f"{self.label}: the SLAs of {issue_id} came without `values`")
             found += [value for value in values if isinstance(value, dict)]
             self._must_stay(body)
+            if len(found) > MOST_SLAS:
+                raise IncompleteAnswerError(f"{self.label}: the SLAs of {issue_id} do not come to an end")
             if body["isLastPage"]:
                 return found
             if not values:

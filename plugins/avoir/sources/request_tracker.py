@@ -239,12 +239,13 @@ def _queue_names(api: VendorApi) -> dict[str, str]:
         items, total = _items(
             api, "queues", api.get("REST/2.0/queues/all", {**parameters, "orderby": "id"}).body
         )
+        known = len(names)
         names |= {str(item["id"]): _text(item.get("Name")) for item in items}
-        if len(names) >= (total or 0):
+        if len(names) == total or (total is None and len(names) == known):
             return names
-        if not items:
+        if len(names) == known:
             raise IncompleteAnswerError(
-                f"source {api.source.name}: {total} queues were announced and {len(names)} given"
+                f"source {api.source.name}: {total} queues were announced and {known} given"
             )
         page += 1
 

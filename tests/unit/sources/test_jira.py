@@ -280,6 +280,18 @@ def test_a_next_link_to_another_host_is_refused(instance: JiraInstance) -> None:
         read(answer, service_desk=True)
 
 
+def test_slas_that_never_end_fail_the_load(instance: JiraInstance) -> None:
+    (issue,) = spread(instance, 1)
+
+    def answer(request: Request) -> Reply:
+        if request.path.endswith(f"{issue.id}/sla"):
+            return Reply.json({"values": [sla()] * 50, "isLastPage": False, "_links": {}})
+        return instance(request)
+
+    with pytest.raises(IncompleteAnswerError, match="do not come to an end"):
+        read(answer, service_desk=True)
+
+
 def test_an_issue_that_is_gone_is_marked_once_and_one_that_moved_is_not(instance: JiraInstance) -> None:
     gone, moved, kept = spread(instance, 3)
     del instance.issues[gone.id]
