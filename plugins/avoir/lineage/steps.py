@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from avoir.lineage.graph import COPIES
 from avoir.sources.model import SourceConnection
 from avoir.sources.register import RAW_TABLES, system_of
 
@@ -52,6 +51,9 @@ def load_step(source: SourceConnection, environment: Mapping[str, str]) -> Step:
 
 def night_step(dag_id: str, task_id: str, environment: Mapping[str, str]) -> Step:
     """A step of the build or the closing; nothing for a task that reads and writes no table."""
+    # Not for loads, of which there are many: each event is made in a process that imports anew.
+    from avoir.lineage.graph import COPIES  # noqa: PLC0415
+
     candidates = [candidate for candidate, _ in COPIES]
     published = [name for _, name in COPIES]
     reads: dict[tuple[str, str], tuple[list[str], list[str]]] = {
