@@ -30,14 +30,6 @@ SUITE = Suite(
             meta={"why": "the base of every percentage is BT-109; it must be BT-106 less BT-107 plus BT-108"},
         ),
         gxe.UnexpectedRowsExpectation(
-            description="an invoice asks for money",
-            unexpected_rows_query="""
-                select _source_name, _batch_id, invoice_number, type_code, tax_basis_total from {batch}
-                where type_code in ('380', '384') and cast(nullif(tax_basis_total, '') as numeric) < 0
-            """,
-            meta={"why": "a negative invoice is a credit note under the wrong type, and lowers the base"},
-        ),
-        gxe.UnexpectedRowsExpectation(
             description="dates follow one another",
             unexpected_rows_query="""
                 select _source_name, _batch_id, invoice_number, issue_date, period_start, period_end,

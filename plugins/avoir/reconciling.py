@@ -78,6 +78,12 @@ RECONCILIATIONS = (
         subject="facts.fct_invoice_lines",
     ),
     Reconciliation(
+        "an invoice asks for money",
+        "negatives",
+        "a negative invoice is a credit note under the wrong type, and lowers the base",
+        subject="facts.fct_invoice_lines",
+    ),
+    Reconciliation(
         "bills are in the contract's currency",
         "currencies",
         "a currency that was mistaken makes a month of its own and takes the base from the other",

@@ -880,7 +880,12 @@ INVOICES = [
         files=text_of(lambda text: dated(text, "EndDate", "2026-05-01")),
     ),
     Kind(
-        "negative amounts", "file", "invoices", "held", "an invoice asks for money", files=text_of(negative)
+        "negative amounts",
+        "file",
+        "invoices",
+        "held",
+        "invoice .* asks for -.* EUR, and is no credit note",
+        files=text_of(negative),
     ),
     Kind(
         "the same lines under another number",

@@ -1,5 +1,5 @@
 -- A record of a service that no contract knows counts for nobody. Where it never happened before, a service was renamed
--- or mistyped; where it is usual (a desk that serves others too), or there is no month before, nothing is said.
+-- or mistyped; where it is usual (a desk that serves others too), or fewer than three months are told of, nothing is said.
 with terms as (
 
     select * from intermediate.service_terms
@@ -69,7 +69,6 @@ counted as (
         source_name,
         record_kind,
         month_date,
-        count(*) as record_count,
         count(*) filter (where is_claimed is not true) as unclaimed_count,
         min(service_key) filter (where is_claimed is not true) as service_key
     from records
@@ -81,7 +80,7 @@ followed as (
 
     select
         *,
-        sum(record_count) over earlier as earlier_count,
+        count(*) over earlier as month_count,
         sum(unclaimed_count) over earlier as usual_count
     from counted
     window earlier as (
@@ -101,4 +100,4 @@ select
         source_name, unclaimed_count, record_kind, to_char(month_date, 'YYYY-MM'), service_key
     ) as reason
 from followed
-where unclaimed_count > 0 and earlier_count >= 3 and usual_count = 0
+where unclaimed_count > 0 and month_count >= 3 and usual_count = 0
