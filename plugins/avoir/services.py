@@ -211,6 +211,8 @@ def _openlineage(settings: Settings) -> dict[str, str]:
         "EMISSION_POLICY": json.dumps(policy),
         "CONFIG_PATH": "",
         "EXECUTION_TIMEOUT": "5",
+        # A thread, since a fork would import what it needs anew for each event; all it does is write a file.
+        "EXECUTE_IN_THREAD": "True",
     }
     return {f"AIRFLOW__OPENLINEAGE__{name}": value for name, value in values.items()}
 
