@@ -5,7 +5,7 @@ select
     month_date,
     cast(null as text) as currency,
     format(
-        '%s: %s min down were measured, the vendor reports %s min', service_id, round(downtime_seconds / 60),
+        '%s: %s min down were measured, the vendor reports %s min, planned work included', service_id, round(downtime_seconds / 60),
         round(reported_downtime_seconds / 60)
     ) as reason
 from facts.fct_availability_months
