@@ -181,6 +181,45 @@ def judge(connection: psycopg.Connection, key: Key, blocked: list[str], found: R
     return Judgement("published", f"{reason}{noted}", version_id)
 
 
+def judge_withdrawn(connection: psycopg.Connection, key: Key, blocked: list[str]) -> Judgement:
+    """The verdict on a closed month that no contract in force makes any more, so that it has no candidate."""
+    if blocked:
+        return Judgement("blocked", "; ".join(blocked), None)
+    row = connection.execute(
+        """
+        select version_id from ledger.closed_months
+        where vendor_id = %s and month_date = %s and currency = %s
+        """,
+        key,
+    ).fetchone()
+    told = "closed; no version of its contract makes it any more"
+    if not posted_lines(connection, key):
+        told += ", and nothing was posted of it"
+    elif is_withdrawn(connection, key):
+        told += ": what was posted is taken back at the next closing"
+    else:
+        told = "closed; its contract is gone and says nothing of its end: what was posted stands"
+    return Judgement("closed", told, None if row is None else row[0])
+
+
+def is_withdrawn(connection: psycopg.Connection, key: Key) -> bool:
+    """Whether an amendment took a posted month out of every contract it was posted for.
+
+    A contract that is gone altogether (a file that was lost) withdraws nothing: it says nothing of its end.
+    """
+    row = connection.execute(
+        """
+        select bool_and(exists (
+            select 1 from reference.contract_versions v
+            where v.contract_id = e.contract_id and v.superseded_at is null
+        ))
+        from ledger.entries e where e.vendor_id = %s and e.month_date = %s and e.currency = %s
+        """,
+        key,
+    ).fetchone()
+    return row == (True,) and version_of_month(connection, "candidate", key) is None
+
+
 def _awaited(connection: psycopg.Connection, key: Key, held: list[str]) -> str:
     """What becomes of a closed month's candidate that is not what the month showed."""
     if held:

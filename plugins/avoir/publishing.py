@@ -22,7 +22,15 @@ from avoir.contracts.proofs import code_sha256
 from avoir.describing import copy_comments
 from avoir.guarding import guard_published, make_portal
 from avoir.inputs import inputs_sha256
-from avoir.judging import Reasons, blocks_all, judge, judged_run, reasons, reasons_to_hold
+from avoir.judging import (
+    Reasons,
+    blocks_all,
+    judge,
+    judge_withdrawn,
+    judged_run,
+    reasons,
+    reasons_to_hold,
+)
 from avoir.services import surroundings_of
 from avoir.settings import CHECKOUT, Settings
 from avoir.versioning import MONTHLY, Key, Published, columns_of, version_of_month
@@ -100,8 +108,10 @@ def publish(
             for name in DIMENSIONS:
                 _replace(connection, name, f"candidate.{name}")
         found = Reasons() if failed else reasons(connection, run_id)
-        for key in _candidate_months(connection):
-            judged = judge(connection, key, failed, found)
+        judgements = {key: judge(connection, key, failed, found) for key in _candidate_months(connection)}
+        for key in _withdrawn_months(connection):
+            judgements[key] = judge_withdrawn(connection, key, failed)
+        for key, judged in judgements.items():
             if judged.verdict == "published":
                 _replace_month(connection, key)
             counts[judged.verdict] = counts.get(judged.verdict, 0) + 1
@@ -174,6 +184,20 @@ def _has_candidates(connection: psycopg.Connection) -> bool:
 def _candidate_months(connection: psycopg.Connection) -> list[Key]:
     return connection.execute(
         "select vendor_id, month_date, currency from candidate.mart_vendor_month order by 1, 2, 3"
+    ).fetchall()
+
+
+def _withdrawn_months(connection: psycopg.Connection) -> list[Key]:
+    """Closed months without a candidate."""
+    return connection.execute(
+        """
+        select c.vendor_id, c.month_date, c.currency from ledger.closed_months c
+        where not exists (
+            select 1 from candidate.mart_vendor_month m
+            where m.vendor_id = c.vendor_id and m.month_date = c.month_date and m.currency = c.currency
+        )
+        order by 1, 2, 3
+        """
     ).fetchall()
 
 

@@ -12,43 +12,43 @@ from decimal import Decimal
 
 import psycopg
 
-from avoir.comparing import PostedLine, PresentLine, changed_lines, posted_lines, present_lines
-from avoir.judging import reasons_to_hold
+from avoir.comparing import (
+    Difference,
+    PostedLine,
+    PresentLine,
+    changed_lines,
+    posted_lines,
+    present_lines,
+)
+from avoir.judging import is_withdrawn, reasons_to_hold
 from avoir.ledger import Posting, lock, post
 from avoir.versioning import MONTHLY, Key, version_of_month
 
 
-def differences(
-    key: Key, posted_month_date: date, posted: dict[str, PostedLine], present: dict[str, PresentLine]
-) -> list[Posting]:
-    """Entries that bring what was posted of a month to what it is now, in the order of contracts and clauses.
+def posting_of(key: Key, posted_month_date: date, one: Difference) -> Posting:
+    """The entry that brings what was posted of a line to what it is now.
 
     A line that is owed no more is a reversal, every other difference an adjustment. A line that was never
     posted corrects no entry.
     """
     vendor_id, month_date, currency = key
-    found = []
-    for one in changed_lines(posted, present):
-        line = one.is_now or one.was
-        assert line is not None
-        gone = one.is_now is None or one.is_now.amount == 0
-        found.append(
-            Posting(
-                kind="reversal" if gone else "adjustment",
-                vendor_id=vendor_id,
-                month_date=month_date,
-                posted_month_date=posted_month_date,
-                contract_id=line.contract_id,
-                contract_version_id=line.contract_version_id,
-                clause_id=line.clause_id,
-                penalty_line_id=one.line_id,
-                amount=one.amount,
-                currency=currency,
-                corrects_entry_no=one.was.first_entry_no if one.was else None,
-                reason=_reason(one.was, one.is_now),
-            )
-        )
-    return found
+    line = one.is_now or one.was
+    assert line is not None
+    gone = one.is_now is None or one.is_now.amount == 0
+    return Posting(
+        kind="reversal" if gone else "adjustment",
+        vendor_id=vendor_id,
+        month_date=month_date,
+        posted_month_date=posted_month_date,
+        contract_id=line.contract_id,
+        contract_version_id=line.contract_version_id,
+        clause_id=line.clause_id,
+        penalty_line_id=one.line_id,
+        amount=one.amount,
+        currency=currency,
+        corrects_entry_no=one.was.first_entry_no if one.was else None,
+        reason=_reason(one.was, one.is_now),
+    )
 
 
 def _reason(was: PostedLine | None, is_now: PresentLine | None) -> str:
@@ -67,7 +67,8 @@ def restate(connection: psycopg.Connection, *, as_of: datetime) -> int:
     """Post the differences of every closed month whose candidate may be believed; returns how many entries.
 
     A month whose latest verdict is not "closed" (a border did not hold), or whose candidate would be held (a
-    source that stopped, a line that cannot be priced), is left as it is until its candidate may be seen.
+    source that stopped, a line that cannot be priced), is left as it is until its candidate may be seen. One
+    that an amendment took out of its contract is taken back whole; one whose contract is gone is not.
     """
     posted = 0
     with connection.transaction():
@@ -92,18 +93,17 @@ def restate(connection: psycopg.Connection, *, as_of: datetime) -> int:
                 " and posted_month_date > month_date limit 1",
                 key,
             ).fetchone()
-            if candidate is None or (candidate == version_id and was_restated is None):
+            if candidate == version_id and was_restated is None:
+                continue
+            if candidate is None and not is_withdrawn(connection, key):
                 continue
             if reasons_to_hold(connection, key):
                 continue
-            postings = differences(
-                key,
-                open_month(connection, vendor_id, currency),
-                posted_lines(connection, key),
-                present_lines(connection, key),
-            )
-            for posting, entry_no in zip(postings, post(connection, postings, as_of=as_of), strict=True):
-                _freeze(connection, posting, entry_no)
+            changes = changed_lines(posted_lines(connection, key), present_lines(connection, key))
+            booked_in = open_month(connection, vendor_id, currency)
+            postings = [posting_of(key, booked_in, one) for one in changes]
+            for one, entry_no in zip(changes, post(connection, postings, as_of=as_of), strict=True):
+                _freeze(connection, one, entry_no)
                 posted += 1
     return posted
 
@@ -122,14 +122,14 @@ def open_month(connection: psycopg.Connection, vendor_id: str, currency: str) ->
     return month
 
 
-def _freeze(connection: psycopg.Connection, posting: Posting, entry_no: int) -> None:
+def _freeze(connection: psycopg.Connection, one: Difference, entry_no: int) -> None:
     """Keep the line an entry was computed from; of one that is gone there is nothing but the frozen one."""
     lines = next(table for table in MONTHLY if table.name == "fct_penalty_lines")
     connection.execute(
         f"""
         insert into ledger.frozen_rows (vendor_id, month_date, currency, table_name, row_id, content)
-        select vendor_id, month_date, currency, '{lines.name}', penalty_line_id || '@' || %s, to_jsonb(l)
+        select vendor_id, month_date, currency, '{lines.name}', %s || '@' || %s, to_jsonb(l)
         from {lines.candidate} l where penalty_line_id = %s
         """,  # noqa: S608 - names of this library
-        (str(entry_no), posting.penalty_line_id),
+        (one.line_id, str(entry_no), one.present_line_id),
     )
