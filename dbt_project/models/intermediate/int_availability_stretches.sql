@@ -143,57 +143,45 @@ numbered as (
 
 ),
 
-lengths as (
+sized as (
 
     -- An outage is judged by its whole length, whatever planned work or the end of a month says.
     select
-        contract_version_id,
-        clause_id,
-        month_date,
-        unit_key,
-        outage_no,
-        sum(next_us - at_us) as outage_us
+        *,
+        sum(next_us - at_us) over (
+            partition by contract_version_id, clause_id, month_date, unit_key, is_out, outage_no
+        ) as outage_us
     from numbered
-    where is_out
-    group by contract_version_id, clause_id, month_date, unit_key, outage_no
 
 ),
 
 measured as (
 
     select
-        numbered.contract_version_id,
-        numbered.clause_id,
-        numbered.month_date,
-        numbered.unit_key,
-        case when numbered.is_out then numbered.outage_no end as outage_no,
-        numbered.at_us,
-        numbered.next_us,
-        numbered.is_left_out,
-        numbered.is_reported,
-        numbered.is_down,
-        numbered.is_unknown,
-        coalesce(lengths.outage_us >= numbered.minimum_downtime_us, false) as is_counted,
+        sized.contract_version_id,
+        sized.clause_id,
+        sized.month_date,
+        sized.unit_key,
+        case when sized.is_out then sized.outage_no end as outage_no,
+        sized.at_us,
+        sized.next_us,
+        sized.is_left_out,
+        sized.is_reported,
+        sized.is_down,
+        sized.is_unknown,
+        coalesce(sized.is_out and sized.outage_us >= sized.minimum_downtime_us, false) as is_counted,
         -- In service hours every length is open time.
         case
-            when numbered.calendar_id is null then numbered.next_us - numbered.at_us
+            when sized.calendar_id is null then sized.next_us - sized.at_us
             else
-                ({{ open_until('numbered.next_us', 'to_days') }}) - ({{ open_until('numbered.at_us', 'from_days') }})
+                ({{ open_until('sized.next_us', 'to_days') }}) - ({{ open_until('sized.at_us', 'from_days') }})
         end as length_us
-    from numbered
-    left join lengths
-        on
-            numbered.is_out
-            and numbered.contract_version_id = lengths.contract_version_id
-            and numbered.clause_id = lengths.clause_id
-            and numbered.month_date = lengths.month_date
-            and numbered.unit_key = lengths.unit_key
-            and numbered.outage_no = lengths.outage_no
+    from sized
     left join from_days
-        on numbered.calendar_id = from_days.calendar_id and {{ day_no('numbered.at_us') }} = from_days.day_no
+        on sized.calendar_id = from_days.calendar_id and {{ day_no('sized.at_us') }} = from_days.day_no
     left join to_days
-        on numbered.calendar_id = to_days.calendar_id and {{ day_no('numbered.next_us') }} = to_days.day_no
-    where numbered.is_judged
+        on sized.calendar_id = to_days.calendar_id and {{ day_no('sized.next_us') }} = to_days.day_no
+    where sized.is_judged
 
 )
 
