@@ -112,7 +112,7 @@ def test_a_raw_column_reaches_what_finance_and_vendors_read(
             for row in paths(connection, "mart.fct_penalty_lines.credit_amount", downstream=False)
         }
     assert {
-        ("staging.stg_servicenow__incidents", "opened_us"),
+        ("staging.stg_servicenow__tickets", "opened_us"),
         ("mart.fct_penalty_lines", "credit_amount"),
         ("ledger.entries", "amount"),
         ("finance.credit_entries", "amount"),
