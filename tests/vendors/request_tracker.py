@@ -9,7 +9,6 @@ import sqlite3
 import subprocess
 import tempfile
 import time
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import pytest
 import requests
 
 from avoir.postgres import free_port
+from tests.vendors.debian import needs
 from tests.vendors.serving import SECRET
 
 ROOM = Path("/usr/share/request-tracker5")
@@ -132,28 +132,10 @@ class RequestTracker:
                 )
 
 
-def installed() -> None:
-    """Make sure of Debian's package, or skip the test loudly."""
-    if SERVER.exists():
-        return
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        reason = (
-            "Request Tracker is NOT tested: install request-tracker5 rt5-db-sqlite rt5-standalone, or be root"
-        )
-        warnings.warn(reason, stacklevel=2)
-        pytest.skip(reason)
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *PACKAGES]):
-        done = subprocess.run(
-            ["apt-get", *command], env=environment, capture_output=True, text=True, check=False, timeout=600
-        )
-        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-
-
 @contextmanager
 def running_request_tracker(timezone: str = "UTC") -> Iterator[RequestTracker]:
     """A server with two queues and a reading account, gone after the block."""
-    installed()
+    needs(SERVER, PACKAGES)
     folder = Path(tempfile.mkdtemp(prefix="avoir_rt_"))
     port = free_port(0)
     try:

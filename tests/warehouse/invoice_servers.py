@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from moto.server import ThreadedMotoServer
 
 from avoir.postgres import free_port
+from tests.vendors.debian import needs
 
 USER, PASSWORD = "avoir", "correct-horse-7"
 BUCKET = "vendor-invoices"
@@ -154,30 +155,10 @@ class MailServer:
             assert answer == "OK"
 
 
-def install_dovecot() -> None:
-    """Dovecot from Debian, if it is not there.
-
-    Raises:
-        RuntimeError: it is not there and this user cannot install it.
-    """
-    if shutil.which("dovecot", path="/usr/sbin:/usr/bin"):
-        return
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise RuntimeError("the mail tests need dovecot-imapd: apt-get install dovecot-imapd")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for words in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "dovecot-imapd"]):
-        subprocess.run(
-            ["apt-get", "-o", "DPkg::Lock::Timeout=300", *words],
-            check=True,
-            env=environment,
-            capture_output=True,
-        )
-
-
 @contextmanager
 def mail_server() -> Iterator[MailServer]:
     """A Dovecot server on free ports, with a certificate of its own."""
-    install_dovecot()
+    needs(Path("/usr/sbin/dovecot"), ["dovecot-imapd"])
     home = Path(tempfile.mkdtemp(prefix="avoir_mail_"))
     home.chmod(0o755)
     _certificate(home)
