@@ -324,7 +324,12 @@ def _entries(home: Home, *, after: int) -> list[dict[str, Any]]:
 def test_a_border_that_does_not_hold_blocks_the_night_and_the_mart_stays(home: Home) -> None:
     before = home.call("mart", "hash")
     with home.warehouse("avoir_loader") as connection:
-        connection.execute("alter table raw_upptime.checks rename column status to state")
+        # A value that is neither up nor down, of a source that nobody knows: there is no one to hold for it.
+        planted = connection.execute(
+            "update raw_prometheus.samples set value = 2, _source_name = 'nobody' where (monitor, sampled_at) ="
+            " (select monitor, sampled_at from raw_prometheus.samples where value = 1 order by 1, 2 limit 1)"
+        )
+        assert planted.rowcount == 1
     home.variables["AVOIR_AS_OF"] = "2026-07-08T05:00:00+00:00"
     try:
         process = home.start("run")
@@ -338,10 +343,10 @@ def test_a_border_that_does_not_hold_blocks_the_night_and_the_mart_stays(home: H
             " (select run_id from mart.publication_log order by publication_no desc limit 1) group by 1, 2"
         )
         assert [(row["verdict"], row["months"]) for row in latest] == [("blocked", 108)]
-        assert "raw_upptime.checks" in str(latest[0]["reason"])
+        assert "raw_prometheus.samples" in str(latest[0]["reason"])
         status = json.loads(home.call("status", "--json"))
         failure = status["failures"][-1]
         assert (failure["dag_id"], failure["task_id"]) == ("build_mart", "publish")
-        assert "raw_upptime.checks" in failure["reason"]
+        assert "raw_prometheus.samples" in failure["reason"]
     finally:
         del home.variables["AVOIR_AS_OF"]
