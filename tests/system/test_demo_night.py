@@ -327,7 +327,8 @@ def test_a_border_that_does_not_hold_blocks_the_night_and_the_mart_stays(home: H
         # A value that is neither up nor down, of a source that nobody knows: there is no one to hold for it.
         planted = connection.execute(
             "update raw_prometheus.samples set value = 2, _source_name = 'nobody'"
-            " where (monitor, sampled_at) = (select monitor, sampled_at from raw_prometheus.samples where value = 1 order by 1, 2 limit 1)"
+            " where (monitor, sampled_at) ="
+            " (select monitor, sampled_at from raw_prometheus.samples where value = 1 order by 1, 2 limit 1)"
         )
         assert planted.rowcount == 1
     home.variables["AVOIR_AS_OF"] = "2026-07-08T05:00:00+00:00"
