@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
+from functools import partial
 from pathlib import PurePosixPath
+from typing import Protocol, TypeVar
 
 from avoir.sources.einvoice import (
     ADJUSTMENT_TERMS,
@@ -34,6 +36,8 @@ from avoir.sources.model import (
     Option,
     Rejected,
     Rows,
+    SourceConnection,
+    SourceError,
     SourceFile,
     Table,
     Window,
@@ -139,6 +143,42 @@ def land(
                 if received_at >= window.end:
                     continue
             yield from _rows(invoice, xml, file, received_at)
+
+
+class Stored(Protocol):
+    """A file of a store as it was listed: its name below the source's place, its size in bytes."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def changed_at(self) -> datetime: ...
+
+
+Listed = TypeVar("Listed", bound=Stored)
+
+
+def land_stored(
+    source: SourceConnection,
+    files: Sequence[Listed],
+    read: Callable[[Listed], bytes],
+    window: Window,
+    landed: Landed,
+) -> Iterator[Rows | Rejected]:
+    """:func:`land` of a store that is listed whole: what changed since the window's start or never landed.
+
+    Raises:
+        SourceError: the store holds no invoice file at all.
+    """
+    if not files:
+        raise SourceError(f"source {source.name}: {source.url} holds no .xml or .pdf file at all")
+    deliveries = (
+        Delivery(one.name, one.changed_at, partial(read, one))
+        for one in files
+        if one.changed_at >= window.start or not landed.has_delivery(one.name, one.size)
+    )
+    yield from land(deliveries, window, landed, received_from=source.option("received_from"))
 
 
 def received_from_option(default: str, meaning: str) -> Option:

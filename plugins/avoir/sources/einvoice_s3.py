@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -19,9 +18,8 @@ from avoir.sources.einvoice_landing import (
     MAX_FILE_BYTES,
     SCHEMA,
     TABLES,
-    Delivery,
     is_invoice_file,
-    land,
+    land_stored,
     received_from_option,
 )
 from avoir.sources.model import (
@@ -50,14 +48,7 @@ def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[
     """
     bucket = _Bucket(source, _client(source))
     objects = sorted(bucket.objects(), key=lambda one: one.name)
-    if not objects:
-        raise SourceError(f"source {source.name}: {source.url} holds no .xml or .pdf file at all")
-    deliveries = (
-        Delivery(one.name, one.written_at, partial(bucket.read, one))
-        for one in objects
-        if one.written_at >= window.start or not landed.has_delivery(one.name, one.size)
-    )
-    yield from land(deliveries, window, landed, received_from=source.option("received_from"))
+    yield from land_stored(source, objects, bucket.read, window, landed)
 
 
 @dataclass(frozen=True)
@@ -68,7 +59,7 @@ class _Object:
     name: str
     etag: str
     size: int
-    written_at: datetime
+    changed_at: datetime
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,8 @@ from avoir.sources.einvoice_landing import (
     MAX_FILE_BYTES,
     SCHEMA,
     TABLES,
-    Delivery,
     is_invoice_file,
-    land,
+    land_stored,
     received_from_option,
 )
 from avoir.sources.model import (
@@ -60,15 +59,7 @@ def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[
             is missing or holds no invoice file.
     """
     with closing(_Session(source)) as session:
-        files = list(session.files())
-        if not files:
-            raise SourceError(f"source {source.name}: {source.url} holds no .xml or .pdf file at all")
-        deliveries = (
-            Delivery(one.name, one.modified_at, partial(session.read, one))
-            for one in files
-            if one.modified_at >= window.start or not landed.has_delivery(one.name, one.size)
-        )
-        yield from land(deliveries, window, landed, received_from=source.option("received_from"))
+        yield from land_stored(source, list(session.files()), session.read, window, landed)
 
 
 @dataclass(frozen=True)
@@ -78,7 +69,7 @@ class _File:
     path: str
     name: str
     size: int
-    modified_at: datetime
+    changed_at: datetime
 
 
 @dataclass
