@@ -9,16 +9,38 @@ no table to add to and makes every one anew.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
 
 from avoir.contracts.proofs import code_sha256
+from avoir.warehouse import Warehouse
 
 _INCREMENTAL = re.compile(r"materialized\s*=\s*'incremental'")
 _ROOMS = {"fct": "facts", "int": "intermediate", "built": "builds"}
+
+
+@contextmanager
+def one_build(warehouse: Warehouse, tell: Callable[[str], None]) -> Iterator[None]:
+    """Hold the warehouse's models for the length of the block; a build that is under way is waited for.
+
+    Two builds at once would both take out what was touched, and both put it back. The lock belongs to a
+    connection, so it goes with whoever held it.
+
+    Args:
+        warehouse: where the models are.
+        tell: hears that another build is waited for.
+    """
+    with warehouse.connect("avoir_transformer") as connection:
+        connection.autocommit = True
+        taken = connection.execute("select pg_try_advisory_lock(hashtext('avoir.build'))").fetchone()
+        if taken != (True,):
+            tell("another build is under way; waiting for its end")
+            connection.execute("select pg_advisory_lock(hashtext('avoir.build'))")
+        yield
 
 
 def incremental_models(project: Path) -> list[str]:

@@ -160,18 +160,12 @@ def judge(connection: psycopg.Connection, key: Key, blocked: list[str], found: R
         return Judgement("blocked", "; ".join(blocked), None)
     held = found.holds.get(key, [])
     version_id = version_of_month(connection, "candidate", key)
-    closed = connection.execute(
-        """
-        select version_id from ledger.closed_months
-        where vendor_id = %s and month_date = %s and currency = %s
-        """,
-        key,
-    ).fetchone()
+    closed = _closed_version(connection, key)
     if closed is not None:
-        if closed[0] == version_id:
-            return Judgement("closed", "closed", closed[0])
+        if closed == version_id:
+            return Judgement("closed", "closed", closed)
         awaited = f"closed; the candidate differs: {_awaited(connection, key, held)}"
-        return Judgement("closed", awaited, closed[0])
+        return Judgement("closed", awaited, closed)
     if held and not _is_released(connection, key, version_id):
         return Judgement("held", "; ".join(held), None)
     noted = "".join(f"; note: {note}" for note in found.notes.get(key, []))
@@ -185,13 +179,6 @@ def judge_withdrawn(connection: psycopg.Connection, key: Key, blocked: list[str]
     """The verdict on a closed month that no contract in force makes any more, so that it has no candidate."""
     if blocked:
         return Judgement("blocked", "; ".join(blocked), None)
-    row = connection.execute(
-        """
-        select version_id from ledger.closed_months
-        where vendor_id = %s and month_date = %s and currency = %s
-        """,
-        key,
-    ).fetchone()
     told = "closed; no version of its contract makes it any more"
     if not posted_lines(connection, key):
         told += ", and nothing was posted of it"
@@ -199,7 +186,18 @@ def judge_withdrawn(connection: psycopg.Connection, key: Key, blocked: list[str]
         told += ": what was posted is taken back at the next closing"
     else:
         told = "closed; its contract is gone and says nothing of its end: what was posted stands"
-    return Judgement("closed", told, None if row is None else row[0])
+    return Judgement("closed", told, _closed_version(connection, key))
+
+
+def _closed_version(connection: psycopg.Connection, key: Key) -> str | None:
+    row = connection.execute(
+        """
+        select version_id from ledger.closed_months
+        where vendor_id = %s and month_date = %s and currency = %s
+        """,
+        key,
+    ).fetchone()
+    return None if row is None else str(row[0])
 
 
 def is_withdrawn(connection: psycopg.Connection, key: Key) -> bool:

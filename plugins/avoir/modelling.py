@@ -8,11 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+
+from avoir.processes import die_with_parent
 
 _OFFLINE = (
     '<meta http-equiv="Content-Security-Policy" '
@@ -27,7 +30,7 @@ class ModellingError(RuntimeError):
 def run_dbt(
     arguments: Sequence[str], *, project: Path, environment: Mapping[str, str], echo: bool = False
 ) -> str:
-    """Run one dbt command and return what it printed.
+    """Run one dbt command and return what it printed; it ends with its caller, however that one ends.
 
     Raises:
         ModellingError: dbt failed.
@@ -39,6 +42,7 @@ def run_dbt(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=die_with_parent(signal.SIGKILL),  # noqa: PLW1509 - one system call, nothing that locks
     )
     lines = []
     assert process.stdout is not None

@@ -9,7 +9,6 @@ under ``/var/lib/avoir`` and the home holds a link. No permission of an existing
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import hashlib
 import importlib.util
@@ -21,20 +20,18 @@ import signal
 import socket
 import stat
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from avoir.credentials import write_private
+from avoir.processes import die_with_parent
 
 SYSTEM_STATE = Path("/var/lib/avoir")
 ADMIN = "avoir_admin"
 _OWNER = "home"
-_PR_SET_PDEATHSIG = 1
-
 _CONFIGURATION = """\
 # Written by avoir at the first start; edit freely, it is not written again.
 listen_addresses = '127.0.0.1'
@@ -53,6 +50,9 @@ random_page_cost = 1.1
 jit = off
 log_line_prefix = '%m [%p] %q%u@%d '
 """
+
+_STATUS_LINE = 7
+"""Of ``postmaster.pid``, counted from zero (PostgreSQL's ``LOCK_FILE_LINE_PM_STATUS``)."""
 
 
 class PostgresError(RuntimeError):
@@ -104,12 +104,25 @@ class EmbeddedPostgres:
         return [str(self.binaries / "postgres"), "-D", str(self.data), "-p", str(self.port)]
 
     def is_ready(self) -> bool:
-        """Whether the server accepts connections."""
+        """Whether this cluster's own server accepts connections; another one on its port is no answer."""
+        if not self._says_ready():
+            return False
         result = subprocess.run(
             [self.binaries / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port), "-t", "2"],
             check=False,
         )
         return result.returncode == 0
+
+    def _says_ready(self) -> bool:
+        """What the postmaster wrote of itself: its process, and in the eighth line how far it is."""
+        try:
+            lines = (self.data / "postmaster.pid").read_text().splitlines()
+            os.kill(int(lines[0]), 0)
+        except (FileNotFoundError, ProcessLookupError, IndexError, ValueError):
+            return False
+        except PermissionError:
+            pass
+        return len(lines) > _STATUS_LINE and lines[_STATUS_LINE].strip() == "ready"
 
     @contextmanager
     def running(self, log: Path, *, wait_seconds: float = 60) -> Iterator[None]:
@@ -130,7 +143,10 @@ class EmbeddedPostgres:
             if process.poll() is None:
                 break
             if time.monotonic() > deadline:
-                raise PostgresError(f"the embedded Postgres did not start; read {log}")
+                raise PostgresError(
+                    f"the embedded Postgres did not start on port {self.port}; read {log}. "
+                    "If something else listens there, set AVOIR_POSTGRES_PORT to a free one."
+                )
             time.sleep(0.5)
         try:
             yield
@@ -216,7 +232,7 @@ def spawn(
             env=_environment() if environment is None else environment,
             start_new_session=True,
             # Nothing here starts threads before it starts children, so what PLW1509 warns of cannot happen.
-            preexec_fn=_die_with_parent(  # noqa: PLW1509
+            preexec_fn=die_with_parent(  # noqa: PLW1509
                 signal.SIGTERM if user is None else signal.SIGINT
             ),
         )
@@ -254,17 +270,6 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
             yield False
             return
         yield True
-
-
-def _die_with_parent(number: signal.Signals) -> Callable[[], None] | None:
-    if not sys.platform.startswith("linux"):
-        return None
-    library = ctypes.CDLL(None)
-
-    def ask() -> None:
-        library.prctl(_PR_SET_PDEATHSIG, int(number))
-
-    return ask
 
 
 def _environment() -> dict[str, str]:

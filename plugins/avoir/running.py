@@ -14,7 +14,7 @@ from avoir.contracts.loading import create_reference, load_contracts
 from avoir.contracts.proofs import differing_tests
 from avoir.contracts.reading import ContractFile
 from avoir.contracts.rules import Finding
-from avoir.increments import drop_what_changed
+from avoir.increments import drop_what_changed, one_build
 from avoir.lineage.builds import build_events
 from avoir.lineage.places import spool_of
 from avoir.lineage.spool import write_events
@@ -127,15 +127,16 @@ def has_landed_since_the_last_build(settings: Settings) -> bool:
 
 
 def build(settings: Settings, *, as_of: datetime, echo: bool = False) -> None:
-    """``dbt build`` of the candidates outside Airflow."""
+    """``dbt build`` of the candidates outside Airflow, after any other that is under way."""
     here = surroundings_of(settings)
-    build_project(
-        settings.checkout / "dbt_project",
-        here.environment,
-        as_of=as_of,
-        target=settings.profile_home / "dbt_target" / "build",
-        echo=echo,
-    )
+    with one_build(here.warehouse, print):
+        build_project(
+            settings.checkout / "dbt_project",
+            here.environment,
+            as_of=as_of,
+            target=settings.profile_home / "dbt_target" / "build",
+            echo=echo,
+        )
     _keep_events(settings, here.environment)
 
 

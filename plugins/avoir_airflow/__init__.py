@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from avoir.failures import tell_failure
+from avoir.processes import end_with_supervisor
 from avoir.settings import Settings
 from avoir.sources.model import SourceConnection, parse_sources
 
@@ -80,6 +81,12 @@ def dispensable(context: Mapping[str, Any]) -> Iterator[None]:
         raise AirflowSkipException(reason) from error
 
 
+def end_with_its_supervisor(context: Mapping[str, Any]) -> None:
+    """Before a task's own work: see to it that the task does not outlive the process that reports for it."""
+    del context
+    end_with_supervisor()
+
+
 TASK_DEFAULTS: dict[str, Any] = {
     "owner": "avoir",
     "retries": 3,
@@ -88,6 +95,7 @@ TASK_DEFAULTS: dict[str, Any] = {
     "max_retry_delay": timedelta(minutes=10),
     "execution_timeout": timedelta(hours=2),
     "on_failure_callback": announce_task_failure,
+    "pre_execute": end_with_its_supervisor,
 }
 
 

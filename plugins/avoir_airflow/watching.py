@@ -29,14 +29,19 @@ class DbtBuild(DbtProducerWatcherOperator):  # type: ignore[misc]
     """One ``dbt build``; a further attempt builds everything again, as ``avoir run`` would."""
 
     def execute(self, context: Any, **kwargs: Any) -> Any:
-        """Build, whichever attempt this is.
+        """Build, whichever attempt this is, after any other build that is under way.
 
         Raises:
             AirflowException: dbt failed; the message names the models and their errors.
         """
+        from avoir.increments import one_build
+        from avoir.services import surroundings_of
+        from avoir_airflow import settings
+
         self._upstream_failure_skipped_ids.clear()
         self.openlineage_parent = _run_of(context["ti"])
-        return super(DbtProducerWatcherOperator, self).execute(context=context, **kwargs)
+        with one_build(surroundings_of(settings()).warehouse, self.log.info):
+            return super(DbtProducerWatcherOperator, self).execute(context=context, **kwargs)
 
     def calculate_openlineage_events_completes(
         self, env: Any, project_dir: Path, dbt_command_line: list[str] | None = None

@@ -12,6 +12,7 @@ import pytest
 
 from avoir.settings import CHECKOUT
 from avoir.sources.model import parse_sources
+from avoir_airflow import end_with_its_supervisor
 
 FILES = sorted((CHECKOUT / "dags").glob("*.py"))
 TAGS = {"load", "mart", "close", "servicenow", "prometheus", "einvoice_folder"}
@@ -54,6 +55,7 @@ def test_every_task_has_an_owner_retries_with_backoff_and_a_limit(dags: dict[str
             assert task.retries >= 1, f"{name}: a nightly task retries"
             assert task.retry_exponential_backoff, f"{name}: retries back off"
             assert task.execution_timeout, f"{name}: set execution_timeout"
+            assert task._pre_execute_hook is end_with_its_supervisor, f"{name}: use TASK_DEFAULTS"
     assert seen > 30
 
 

@@ -66,15 +66,16 @@ class Home:
         """Everything alive that belongs to this home."""
         # Started by root, the database may live outside a private home, behind a link.
         marks = [str(self.path), str((self.path / self.profile / "postgres").resolve())]
-        # Airflow's workers show neither their command nor their environment, but keep their group.
+        # Airflow's workers and tasks show neither their command nor their environment, and tasks have a
+        # group of their own; but they all keep their session.
         children = self.path / self.profile / "run" / "children.json"
-        groups = set(json.loads(children.read_text())) if children.exists() else set()
+        sessions = set(json.loads(children.read_text())) if children.exists() else set()
         found = []
         for process in psutil.process_iter():
             try:
                 command = " ".join(process.cmdline())
                 belongs = any(mark in command for mark in marks)
-                belongs = belongs or os.getpgid(process.pid) in groups
+                belongs = belongs or os.getsid(process.pid) in sessions
                 belongs = belongs or process.environ().get("AVOIR_HOME") == str(self.path)
                 if belongs and process.pid != os.getpid():
                     found.append(process)
@@ -87,14 +88,13 @@ class Home:
         _, alive = psutil.wait_procs(self.processes(), timeout=seconds)
         return not alive and not self.processes()
 
+    def kill_services(self) -> int:
+        """SIGKILL to every service and worker at once; returns how many. What they left must go by itself."""
+        return _killed([one for one in self.processes() if not _is_task(one)])
+
     def kill_everything(self) -> int:
-        """SIGKILL to all of it at once, as a power cut would."""
-        victims = self.processes()
-        for process in victims:
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-        psutil.wait_procs(victims, timeout=20)
-        return len(victims)
+        """SIGKILL to all of it at once, as a power cut would; returns how many."""
+        return _killed(self.processes())
 
     def destroy(self) -> None:
         """Remove it, the database included."""
@@ -114,3 +114,18 @@ class Home:
         finally:
             os.environ.clear()
             os.environ.update(before)
+
+
+def _is_task(process: psutil.Process) -> bool:
+    """Whether it leads a process group within somebody else's session, as Airflow's tasks do."""
+    with contextlib.suppress(ProcessLookupError):
+        return os.getpgid(process.pid) == process.pid != os.getsid(process.pid)
+    return False
+
+
+def _killed(victims: list[psutil.Process]) -> int:
+    for process in victims:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(victims, timeout=20)
+    return len(victims)

@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from avoir.judging import reasons_to_hold
+from avoir.postgres import free_port
 from avoir.running import night
 from avoir.services import database, surroundings_of
 from avoir.settings import REAL_AS_OF, Settings
@@ -78,7 +79,8 @@ def planted(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Iter
     plant_checks(data / "uptime" / "upptime_curc" / "checks_from_git_log.csv")
     plant_bills(data / "invoices" / "xero")
     plant_invoices(data / "invoices", folder / "secret.txt")
-    home = Home(folder / "home", profile="real", variables={"AVOIR_SHARED_DATA": str(data)})
+    variables = {"AVOIR_SHARED_DATA": str(data), "AVOIR_POSTGRES_PORT": str(free_port(0))}
+    home = Home(folder / "home", profile="real", variables=variables)
     before = dict(os.environ)
     os.environ.clear()
     os.environ.update(home.environment)

@@ -56,9 +56,6 @@ def create_audit(connection: psycopg.Connection) -> None:
         "grant execute on all functions in schema audit to {}",
     ):
         connection.execute(sql.SQL(statement).format(sql.Identifier(READER)))
-    connection.execute(
-        sql.SQL("revoke execute on function audit.refuse_change() from {}").format(sql.Identifier(READER))
-    )
 
 
 def _ticket_records() -> sql.Composed:

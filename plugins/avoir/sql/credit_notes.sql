@@ -65,12 +65,6 @@ comment on table finance.credit_note_entries is
 comment on column finance.credit_note_entries.entry_no is 'ledger.entries.entry_no of what is credited.';
 comment on column finance.credit_note_entries.number is 'The note it is on.';
 
-create or replace function finance.refuse_change() returns trigger language plpgsql as $$
-begin
-    raise exception 'finance.% is append-only: what was issued stays; a correction is a further note', tg_table_name
-        using errcode = 'insufficient_privilege';
-end $$;
-
 create or replace function finance.refuse_gap() returns trigger language plpgsql as $$
 declare
     last_serial_no integer;
@@ -90,8 +84,8 @@ begin
 end $$;
 
 create or replace trigger credit_notes_never_change before update or delete or truncate on finance.credit_notes
-for each statement execute function finance.refuse_change();
+for each statement execute function ledger.refuse_change('what was issued stays; a correction is a further note');
 create or replace trigger credit_note_entries_never_change before update or delete or truncate on finance.credit_note_entries
-for each statement execute function finance.refuse_change();
+for each statement execute function ledger.refuse_change('what was issued stays; a correction is a further note');
 create or replace trigger credit_notes_gapless before insert on finance.credit_notes
 for each row execute function finance.refuse_gap();

@@ -84,22 +84,23 @@ create table if not exists ledger.applications (
 comment on table ledger.applications is
 'One row per entry that finance may book, numbered without a gap in the order in which they became so.';
 
+-- For every append-only table, whatever its schema; the argument says what to do instead.
 create or replace function ledger.refuse_change() returns trigger language plpgsql as $$
 begin
-    raise exception 'ledger.% is append-only: post an adjustment or a reversal instead', tg_table_name
+    raise exception '%.% is append-only: %', tg_table_schema, tg_table_name, tg_argv[0]
         using errcode = 'insufficient_privilege';
 end $$;
 
 create or replace trigger entries_never_change before update or delete or truncate on ledger.entries
-for each statement execute function ledger.refuse_change();
+for each statement execute function ledger.refuse_change('post an adjustment or a reversal instead');
 create or replace trigger closed_months_never_change before update or delete or truncate on ledger.closed_months
-for each statement execute function ledger.refuse_change();
+for each statement execute function ledger.refuse_change('post an adjustment or a reversal instead');
 create or replace trigger frozen_rows_never_change before update or delete or truncate on ledger.frozen_rows
-for each statement execute function ledger.refuse_change();
+for each statement execute function ledger.refuse_change('post an adjustment or a reversal instead');
 create or replace trigger procedure_events_never_change before update or delete or truncate on ledger.procedure_events
-for each statement execute function ledger.refuse_change();
+for each statement execute function ledger.refuse_change('post an adjustment or a reversal instead');
 create or replace trigger applications_never_change before update or delete or truncate on ledger.applications
-for each statement execute function ledger.refuse_change();
+for each statement execute function ledger.refuse_change('post an adjustment or a reversal instead');
 
 -- Its columns are a promise: more may be added at the end, none is renamed or dropped.
 create or replace view finance.credit_entries as

@@ -51,18 +51,12 @@ create index if not exists column_edges_from on audit.column_edges (edges_sha256
 comment on table audit.column_edges is
 'One row per pair of columns, in one state of the code, of which the second takes its value from the first.';
 
-create or replace function audit.refuse_change() returns trigger language plpgsql as $$
-begin
-    raise exception 'audit.% is append-only: what a run said stays', tg_table_name
-        using errcode = 'insufficient_privilege';
-end $$;
-
 create or replace trigger lineage_events_never_change before update or delete or truncate on audit.lineage_events
-for each statement execute function audit.refuse_change();
+for each statement execute function ledger.refuse_change('what a run said stays');
 create or replace trigger lineage_graphs_never_change before update or delete or truncate on audit.lineage_graphs
-for each statement execute function audit.refuse_change();
+for each statement execute function ledger.refuse_change('what a run said stays');
 create or replace trigger column_edges_never_change before update or delete or truncate on audit.column_edges
-for each statement execute function audit.refuse_change();
+for each statement execute function ledger.refuse_change('what a run said stays');
 
 grant insert on audit.lineage_events to avoir_transformer;
 grant select, insert on audit.lineage_graphs, audit.column_edges to avoir_transformer;
