@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -76,8 +77,17 @@ def test_the_readme_s_ten_lines_connect_a_jira_and_a_prometheus(home: Home, tmp_
             timeout=900,
             check=False,
         )
-    assert done.returncode == 0, done.stdout + done.stderr
+        assert done.returncode == 0, done.stdout + done.stderr
+        # The same token, as a password that Airflow keeps.
+        sources = tmp_path / "contracts" / "mine" / "sources.yml"
+        told = sources.read_text()
+        assert "secret_env: AVOIR_SECRET_ACME_JIRA" in told
+        sources.write_text(told.replace("secret_env: AVOIR_SECRET_ACME_JIRA", "secret_connection: jira"))
+        home.variables["AIRFLOW_CONN_JIRA"] = json.dumps({"conn_type": "http", "password": SECRET})
+        home.call("run")
     assert done.stdout.count("one record") == 2
+    loads = home.sql("select count(*) as n from loads.batches where source_name = 'acme_jira'")
+    assert loads == [{"n": 2}]
     months = home.sql(
         "select vendor_id, cast(month_date as text) as month, cast(credit_amount as text) as credit"
         " from mart.mart_vendor_month order by 2",

@@ -131,8 +131,8 @@ def check(name: str, profile: Profile = None) -> None:
     source = _source(here, name)
     as_of = _as_of(here.settings)
     console.print(f"{source.name}: {source.system} at {source.url}", markup=False, soft_wrap=True)
-    if source.secret_env is not None and here.environment.get(source.secret_env):
-        console.print(f"  secret       {source.secret_env} is set", markup=False)
+    if source.secret_place is not None and source.secret:
+        console.print(f"  secret       {source.secret_place} has it", markup=False)
     reached = reach(source, as_of)
     console.print("  reached      it answers, and the credentials are accepted", markup=False)
     if reached.refused:

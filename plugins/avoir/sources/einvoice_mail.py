@@ -148,7 +148,7 @@ def _mailbox(source: SourceConnection) -> Iterator[imaplib.IMAP4]:
         except imaplib.IMAP4.error:
             # The server's answer may quote what it was sent.
             raise AccessDeniedError(
-                f"source {source.name}: {host} refused user {source.username}; check {source.secret_env}"
+                f"source {source.name}: {host} refused user {source.username}; check {source.secret_place}"
             ) from None
         yield connection
     finally:

@@ -115,7 +115,7 @@ class _Bucket:
         label = f"source {self.source.name}: {place}"
         code = str(getattr(error, "response", {}).get("Error", {}).get("Code", "")) or type(error).__name__
         if code in _DENIED or code == "NoCredentialsError":
-            where = self.source.secret_env or "the machine's own role"
+            where = self.source.secret_place or "the machine's own role"
             return AccessDeniedError(
                 f"{label} refused the access key ({code}); check username and {where}, "
                 "and that it may list and get"
@@ -139,7 +139,7 @@ def _client(source: SourceConnection) -> Any:
 
     session = boto3.session.Session(
         aws_access_key_id=source.username,
-        aws_secret_access_key=source.secret if source.secret_env else None,
+        aws_secret_access_key=source.secret if source.secret_place else None,
         region_name=source.option("region"),
     )
     return session.client(

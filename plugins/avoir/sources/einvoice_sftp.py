@@ -189,7 +189,7 @@ class _Session:
         except paramiko.AuthenticationException as error:
             client.close()
             raise AccessDeniedError(
-                f"source {source.name}: {host} refused user {source.username}; check {source.secret_env}"
+                f"source {source.name}: {host} refused user {source.username}; check {source.secret_place}"
             ) from error
         self._open.callback(client.close)
         sftp = client.open_sftp()
@@ -212,7 +212,7 @@ def _private_key(source: SourceConnection) -> paramiko.PKey:
         except (paramiko.SSHException, ValueError):
             continue
     raise SourceConfigurationError(
-        f"source {source.name}: {source.secret_env} holds no private key without a passphrase "
+        f"source {source.name}: {source.secret_place} holds no private key without a passphrase "
         "(Ed25519, ECDSA or RSA, as OpenSSH or PEM text)"
     )
 

@@ -20,6 +20,8 @@ from urllib.parse import unquote, urlsplit
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from avoir.sources.airflow_connections import ConnectionUnreadableError, connection_password
+
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,47}")
 COLUMN_NAME = re.compile(r"_?[a-z][a-z0-9_]{0,61}")
 VENDOR_IDENTIFIER = re.compile(r"[a-z][a-z0-9_-]{0,47}")
@@ -270,8 +272,9 @@ class System:
 class SourceConnection:
     """One vendor's instance of a system: an entry of ``sources.yml``, checked.
 
-    The secret is never part of the value: ``secret_env`` names the variable, :attr:`secret` reads it
-    when it is needed and it appears in no representation.
+    The secret is never part of the value: ``secret_env`` names a variable, ``secret_file`` a file or
+    ``secret_connection`` a connection of Airflow's whose password it is, at most one of them. :attr:`secret`
+    reads it when it is needed and it appears in no representation.
     """
 
     name: str
@@ -281,6 +284,8 @@ class SourceConnection:
     vendor: str | None = None
     username: str | None = None
     secret_env: str | None = None
+    secret_file: Path | None = None
+    secret_connection: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
@@ -293,25 +298,52 @@ class SourceConnection:
             raise ValueError(f"history_from must carry its zone, as in {self.history_from.isoformat()}Z")
         if urlsplit(self.url).password is not None:
             raise ValueError("url must not carry a password; name its variable in secret_env")
+        named = [name for name in SECRET_KEYS if getattr(self, name) is not None]
+        if len(named) > 1:
+            raise ValueError(f"{' and '.join(named)} are both given; a source has one secret")
         object.__setattr__(self, "history_from", self.history_from.astimezone(UTC))
 
     @property
+    def secret_place(self) -> str | None:
+        """Where the secret is, for people; None where the source has none."""
+        if self.secret_env is not None:
+            return f"the variable {self.secret_env}"
+        if self.secret_file is not None:
+            return f"the file {self.secret_file}"
+        if self.secret_connection is not None:
+            return f"Airflow's connection {self.secret_connection}"
+        return None
+
+    @property
     def secret(self) -> str:
-        """Password or token, read from the environment now.
+        """Password or token, read from its place now.
 
         Raises:
-            SourceConfigurationError: no variable is named, or it is empty.
+            SourceConfigurationError: no place is named, it cannot be read, or it is empty.
         """
-        if self.secret_env is None:
+        if self.secret_place is None:
             message = f"source {self.name} needs a secret: name its variable in secret_env"
             raise SourceConfigurationError(message)
-        value = self.environment.get(self.secret_env, "")
+        try:
+            value = self._read_secret()
+        except (OSError, UnicodeDecodeError, ConnectionUnreadableError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            if isinstance(error, UnicodeDecodeError):
+                reason = "it is not text in UTF-8"
+            message = f"source {self.name}: its secret cannot be read from {self.secret_place}: {reason}"
+            raise SourceConfigurationError(message) from None
         if not value:
-            message = (
-                f"source {self.name} needs its secret in the variable {self.secret_env}, which is not set"
-            )
+            message = f"source {self.name} needs its secret in {self.secret_place}, which is not set"
             raise SourceConfigurationError(message)
         return value
+
+    def _read_secret(self) -> str | None:
+        if self.secret_env is not None:
+            return self.environment.get(self.secret_env)
+        if self.secret_file is not None:
+            return self.secret_file.read_text(encoding="utf-8").rstrip("\r\n")
+        assert self.secret_connection is not None
+        return connection_password(self.secret_connection, self.environment)
 
     @property
     def path(self) -> Path:
@@ -325,7 +357,9 @@ class SourceConnection:
         return self.options[name]
 
 
-_ENTRY_KEYS = {"name", "system", "vendor", "url", "username", "secret_env", "history_from", "options"}
+SECRET_KEYS = ("secret_env", "secret_file", "secret_connection")
+_TEXT_KEYS = ("name", "system", "url", "vendor", "username", *SECRET_KEYS)
+_ENTRY_KEYS = {*_TEXT_KEYS, "history_from", "options"}
 
 
 def parse_sources(
@@ -384,7 +418,7 @@ def _parse_entry(
     for key in ("name", "system", "url", "history_from"):
         if entry.get(key) in (None, ""):
             raise ValueError(f"{key} is missing")
-    for key in ("name", "system", "url", "vendor", "username", "secret_env"):
+    for key in _TEXT_KEYS:
         if entry.get(key) is not None and not isinstance(entry[key], str):
             raise ValueError(f"{key} must be text, got {entry[key]!r}")
     system = register.get(entry["system"])
@@ -403,6 +437,8 @@ def _parse_entry(
         vendor=entry.get("vendor"),
         username=_expanded(entry["username"], environment) if entry.get("username") else None,
         secret_env=entry.get("secret_env"),
+        secret_file=folder / entry["secret_file"] if entry.get("secret_file") else None,
+        secret_connection=entry.get("secret_connection"),
         options=_checked_options(system, entry.get("options")),
         environment=environment,
     )

@@ -35,7 +35,7 @@ def reach(source: SourceConnection, as_of: datetime) -> Reached:
             trusted. The message says what to change and never holds the secret.
     """
     system = system_of(source)
-    if source.secret_env is not None:
+    if source.secret_place is not None:
         _ = source.secret
     refused: str | None = None
     window = None

@@ -97,7 +97,7 @@ class VendorApi:
         self._auth: _BasicAuth | _BearerAuth | _NoAuth = _NoAuth()
         if source.username is not None:
             self._auth = _BasicAuth(source.username, source.secret)
-        elif source.secret_env is not None:
+        elif source.secret_place is not None:
             self._auth = _BearerAuth(source.secret)
         self._client = Client(
             request_timeout=(CONNECT_SECONDS, READ_SECONDS),
@@ -136,7 +136,7 @@ class VendorApi:
         label = f"source {self.source.name}: {url}"
         if status in (401, 403):
             who = f"user {self.source.username}" if self.source.username else "the token"
-            where = self.source.secret_env or "secret_env (none is named)"
+            where = self.source.secret_place or "secret_env (none is named)"
             message = (
                 f"{label} refused {who} ({status}); check the secret in {where} and the account's rights"
             )

@@ -59,6 +59,59 @@ def test_a_missing_secret_is_told_when_it_is_needed(tmp_path: Path) -> None:
         _ = source.secret
 
 
+def test_a_secret_may_lie_in_a_file_beside_the_sources(tmp_path: Path) -> None:
+    entry = {key: value for key, value in GOOD.items() if key != "secret_env"} | {"secret_file": "token"}
+    (source,) = parsed(tmp_path, entry)
+    with pytest.raises(SourceConfigurationError, match=r"from the file .*/token: No such file"):
+        _ = source.secret
+    (tmp_path / "token").write_text("hunter2\n")
+    assert source.secret == "hunter2"
+    (tmp_path / "token").write_bytes(b"\xff\xfehunter2")
+    with pytest.raises(SourceConfigurationError, match="not text in UTF-8") as caught:
+        _ = source.secret
+    assert caught.value.__cause__ is None
+
+
+def test_a_secret_may_be_a_connection_of_airflow_s(tmp_path: Path) -> None:
+    entry = {key: value for key, value in GOOD.items() if key != "secret_env"}
+    settings = {
+        "AIRFLOW_HOME": str(tmp_path / "airflow"),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "postgresql+psycopg2://nobody:hunter3@127.0.0.1:1/none",
+        "AIRFLOW_CONN_HELIOS": '{"conn_type": "http", "password": "hunter2"}',
+        "AIRFLOW_CONN_BARE": '{"conn_type": "http"}',
+    }
+    helios, bare, gone = parsed(
+        tmp_path,
+        *({**entry, "name": name, "secret_connection": name} for name in ("helios", "bare", "gone")),
+        **settings,
+    )
+    assert helios.secret == "hunter2"
+    with pytest.raises(SourceConfigurationError, match="in Airflow's connection bare, which is not set"):
+        _ = bare.secret
+    # It would be in Airflow's database, if anywhere, and that does not answer.
+    with pytest.raises(
+        SourceConfigurationError, match="in Airflow's connection gone, which is not set"
+    ) as told:
+        _ = gone.secret
+    assert "hunter3" not in str(told.value)
+
+
+def test_an_airflow_that_cannot_be_asked_is_told_without_what_it_was_given(tmp_path: Path) -> None:
+    entry = {key: value for key, value in GOOD.items() if key != "secret_env"}
+    (source,) = parsed(
+        tmp_path,
+        {**entry, "secret_connection": "helios"},
+        AIRFLOW_HOME=str(tmp_path / "airflow"),
+        AIRFLOW__SECRETS__BACKEND="no.such.Backend",
+        AIRFLOW_CONN_HELIOS='{"password": "hunter2"}',
+    )
+    with pytest.raises(
+        SourceConfigurationError, match="cannot be read from Airflow's connection helios: "
+    ) as told:
+        _ = source.secret
+    assert "hunter2" not in str(told.value)
+
+
 def test_variables_are_expanded_and_folders_are_relative_to_the_file(tmp_path: Path) -> None:
     entry = {"name": "drop", "system": "einvoice_folder", "history_from": "2025-01-01T00:00:00Z"}
     absolute, relative, uri = parsed(
@@ -77,6 +130,8 @@ def test_variables_are_expanded_and_folders_are_relative_to_the_file(tmp_path: P
     ("change", "message"),
     [
         ({"name": "Helios"}, "name must be lower case"),
+        ({"secret_file": "token"}, "secret_env and secret_file are both given; a source has one secret"),
+        ({"secret_connection": 7}, "secret_connection must be text, got 7"),
         ({"system": "remedy"}, "system 'remedy' is not in the register: einvoice_folder, "),
         ({"url": "ftp://helios.example"}, "must be an http or https address"),
         ({"url": "https://me:pw@helios.example"}, "must not carry a password"),
