@@ -148,9 +148,21 @@ RM_DEFECT = _Feed(
     instants=("opened_at", "closed_at", "sys_created_on", "sys_updated_on"),
 )  # fmt: skip
 
-FEEDS = (INCIDENT, SYS_AUDIT, SYS_JOURNAL_FIELD, RM_RELEASE, CMDB_CI_OUTAGE, RM_DEFECT)
-#: Tables of a plugin that an instance may not have: read where the register names them.
-OPTIONAL = (RM_DEFECT,)
+SYS_AUDIT_DELETE = _Feed(
+    table=Table(
+        "sys_audit_delete",
+        text_columns("sys_id", "tablename", "documentkey", "display_value", "sys_created_on", "deleted_by"),
+        key=("sys_id",),
+        subject="documentkey",
+    ),
+    instant="sys_created_on",
+    renamed={"deleted_by": "user"},
+    instants=("sys_created_on",),
+)
+
+FEEDS = (INCIDENT, SYS_AUDIT, SYS_JOURNAL_FIELD, RM_RELEASE, CMDB_CI_OUTAGE, RM_DEFECT, SYS_AUDIT_DELETE)
+#: Tables that an instance may not have or not show to every account: read where the register names them.
+OPTIONAL = (RM_DEFECT, SYS_AUDIT_DELETE)
 
 
 def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[Rows | Rejected]:

@@ -11,7 +11,7 @@ import pytest
 from vendor_server import Answered, Vendor
 
 from avoir.sources.model import NothingLanded, Rejected, Rows, Window
-from avoir.sources.servicenow import FEEDS, fetch
+from avoir.sources.servicenow import FEEDS, SYSTEM, fetch
 from avoir.sources.vendor_http import ATTEMPTS, AccessDeniedError, IncompleteAnswerError, UnavailableError
 
 WINDOW = Window(datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 8, tzinfo=UTC))
@@ -246,3 +246,27 @@ def test_references_with_links_are_landed_as_their_value(vendor: Vendor) -> None
     assert isinstance(rows, Rows)
     named = dict(zip(INCIDENT.table.column_names, rows.values[0], strict=True))
     assert (named["caller_id"], named["priority"]) == ("abc", "")
+
+
+def test_deletions_are_read_where_the_connection_names_their_table(vendor: Vendor) -> None:
+    deleted = {
+        "sys_id": "d" * 32,
+        "tablename": "incident",
+        "documentkey": "a" * 32,
+        "display_value": "INC0000001",
+        "sys_created_on": "2026-03-01 10:00:00",
+        "user": "vendor.admin",
+    }
+
+    def answer(path: str, parameters: dict[str, str]) -> Answered:
+        assert path == "/api/now/table/sys_audit_delete"
+        assert set(parameters["sysparm_fields"].split(",")) == set(deleted)
+        return Answered.json({"result": [deleted]}, X_Total_Count="1")
+
+    vendor.answer = answer
+    source = vendor.connection("servicenow", tables=("sys_audit_delete",))
+    (rows,) = fetch(source, WINDOW, NothingLanded())
+    assert isinstance(rows, Rows)
+    assert rows.table == "sys_audit_delete"
+    assert set(rows.values[0]) == set(deleted.values())
+    assert "sys_audit_delete" not in SYSTEM.options["tables"].check(None)
