@@ -9,7 +9,7 @@ UV := $(shell command -v uv 2>/dev/null || echo $(TOOLS)/bin/uv)
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help run run-real up down status test test-fast test-system test-mutants bench bench-small bench-penalties bench-evidence lint format docs clean
+.PHONY: help run run-real up down status test test-fast test-system test-mutants bench bench-small bench-penalties bench-evidence bench-loading lint format docs clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ test-system: .venv/.synced  ## the real scheduler over the demo's world and the 
 
 test-mutants: .venv/.synced  ## plant mistakes in the models: a worked test must find each (about 12 minutes)
 	$(BIN)/pytest tests/mutants -q -s
+
+bench-loading: .venv/.synced  ## loads beside dlt's defaults, ADBC and COPY (about ten minutes)
+	$(BIN)/python bench/loading.py
 
 lint: .venv/.synced  ## ruff, mypy, sqlfluff, dbt-bouncer
 	$(BIN)/ruff check .

@@ -1,10 +1,10 @@
 """Prometheus HTTP API: the raw samples of uptime probes.
 
-Flow: one instant query ``selector[range]`` per UTC month of the window. A range vector returns the samples
-as they were scraped; ``query_range`` would carry the last one forward for five minutes and so hide gaps,
-and is capped at 11 000 points. The query is evaluated one millisecond before the window's end: Prometheus 2
-includes both ends of a range and Prometheus 3 only the later one, so both give at least the half-open
-window, and what lies outside of it is dropped here.
+Flow: one instant query ``selector[range]`` per stretch of the window, longer or shorter by how much the one
+before it gave. A range vector returns the samples as they were scraped; ``query_range`` would carry the last
+one forward for five minutes and so hide gaps, and is capped at 11 000 points. The query is evaluated one
+millisecond before the stretch's end: Prometheus 2 includes both ends of a range and Prometheus 3 only the
+later one, so both give at least the half-open stretch, and what lies outside of it is dropped here.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from itertools import repeat
+from operator import lt
 from typing import Any
 
 from avoir.sources.model import (
@@ -36,6 +38,13 @@ SAMPLES = Table(
     partition="sampled_at",
 )
 
+MOST_SAMPLES = 400_000
+"""What an answer should hold at most, since it is in memory as a whole: the next ones ask for less."""
+
+FIRST_STRETCH = timedelta(days=1)
+SHORTEST_STRETCH = timedelta(minutes=1)
+LONGEST_STRETCH = timedelta(days=31)
+
 
 def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[Rows | Rejected]:
     """Every sample of the selected series in the window.
@@ -47,12 +56,21 @@ def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[
     del landed
     api = VendorApi(source)
     sample_count = 0
-    for month in window.months():
-        for monitor, values in _series_of(api, month):
-            rows, rejected = _samples(monitor, values, month)
+    start, length = window.start, FIRST_STRETCH
+    while start < window.end:
+        stretch = Window(start, min(start + length, window.end))
+        given = 0
+        for monitor, values in _series_of(api, stretch):
+            given += len(values)
+            rows, rejected = _samples(monitor, values, stretch)
             sample_count += len(rows.values)
             yield rows
             yield from rejected
+        start = stretch.end
+        if given > MOST_SAMPLES:
+            length = max(length / 2, SHORTEST_STRETCH)
+        elif 2 * given <= MOST_SAMPLES:
+            length = min(length * 2, LONGEST_STRETCH)
     if not sample_count:
         message = (
             f"source {source.name}: {source.option('query')} has no sample in {window}; "
@@ -61,14 +79,14 @@ def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[
         raise IncompleteAnswerError(message)
 
 
-def _series_of(api: VendorApi, month: Window) -> list[tuple[str, list[Any]]]:
-    first, end = (_milliseconds(instant) for instant in (month.start, month.end))
+def _series_of(api: VendorApi, stretch: Window) -> list[tuple[str, list[Any]]]:
+    first, end = (_milliseconds(instant) for instant in (stretch.start, stretch.end))
     at = end - 1
     answer = api.get(
         "api/v1/query",
         {"query": f"{api.source.option('query')}[{end - first}ms]", "time": f"{at // 1000}.{at % 1000:03d}"},
     )
-    label = f"source {api.source.name}: query for {month}"
+    label = f"source {api.source.name}: query for {stretch}"
     body = answer.body
     if not isinstance(body, dict) or body.get("status") != "success":
         raise IncompleteAnswerError(
@@ -109,8 +127,28 @@ def _labelled(source: SourceConnection, item: object) -> tuple[str, list[Any]]:
     return monitor, values
 
 
-def _samples(monitor: str, values: list[Any], month: Window) -> tuple[Rows, list[Rejected]]:
-    first, end = (_milliseconds(instant) for instant in (month.start, month.end))
+def _samples(monitor: str, values: list[Any], stretch: Window) -> tuple[Rows, list[Rejected]]:
+    regular = _regular_samples(monitor, values, stretch)
+    return (regular, []) if regular is not None else _judged_samples(monitor, values, stretch)
+
+
+def _regular_samples(monitor: str, values: list[Any], stretch: Window) -> Rows | None:
+    """The rows of a series that has nothing to judge, at a third of the cost; None of any other."""
+    first, end = (_milliseconds(instant) for instant in (stretch.start, stretch.end))
+    try:
+        stamps = [round(float(stamp) * 1000) for stamp, _ in values]
+        texts = [text for _, text in values]
+        regular = all(map(math.isfinite, map(float, texts))) and all(map(lt, stamps, stamps[1:]))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    if not (regular and first <= stamps[0] and stamps[-1] < end and set(map(type, texts)) == {str}):
+        return None
+    rows = list(zip(repeat(monitor), map(_instant_text, stamps), texts))
+    return Rows(SAMPLES.name, rows, range(1, len(rows) + 1))
+
+
+def _judged_samples(monitor: str, values: list[Any], stretch: Window) -> tuple[Rows, list[Rejected]]:
+    first, end = (_milliseconds(instant) for instant in (stretch.start, stretch.end))
     rows: list[tuple[str | None, ...]] = []
     numbers: list[int] = []
     rejected: list[Rejected] = []
@@ -125,7 +163,7 @@ def _samples(monitor: str, values: list[Any], month: Window) -> tuple[Rows, list
             continue
         if not first - 1 <= at <= end:
             raise IncompleteAnswerError(
-                f"a sample of {monitor} is {at} ms after 1970, asked for {month}: not the answer to that"
+                f"a sample of {monitor} is {at} ms after 1970, asked for {stretch}: not the answer to that"
             )
         if not first <= at < end:
             continue
@@ -140,16 +178,15 @@ def _samples(monitor: str, values: list[Any], month: Window) -> tuple[Rows, list
     return Rows(SAMPLES.name, rows, numbers), rejected
 
 
-@cache
-def _date_text(day: int) -> str:
-    return (date(1970, 1, 1) + timedelta(days=day)).isoformat()
+@lru_cache(maxsize=100_000)
+def _minute_text(minute: int) -> str:
+    return f"{datetime(1970, 1, 1) + timedelta(minutes=minute):%Y-%m-%d %H:%M:}"  # noqa: DTZ001 - UTC throughout
 
 
 def _instant_text(milliseconds: int) -> str:
-    """An instant as Postgres reads it; three times as fast as ``datetime``, which a million samples feel."""
-    day, rest = divmod(milliseconds, 86_400_000)
-    minute, rest = divmod(rest, 60_000)
-    return f"{_date_text(day)} {minute // 60:02}:{minute % 60:02}:{rest / 1000:06.3f}+00"
+    """An instant as Postgres reads it; many times as fast as ``datetime``, which a million samples feel."""
+    minute, rest = divmod(milliseconds, 60_000)
+    return f"{_minute_text(minute)}{rest / 1000:06.3f}+00"
 
 
 def _malformed(monitor: str, value: object, number: int, code: str, reason: str) -> Rejected:

@@ -7,9 +7,11 @@ a redirect or a next link to another host is not followed, since it would carry 
 
 from __future__ import annotations
 
+import gc
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -156,7 +158,8 @@ class VendorApi:
             raise IncompleteAnswerError(f"{label} answered 200 with an empty body, which is not 'no records'")
         try:
             # Decimal text is kept as it came: a float would change what the vendor said.
-            body = json.loads(response.content, parse_float=str)
+            with _not_collecting():
+                body = json.loads(response.content, parse_float=str)
         except ValueError as error:
             message = f"{label} answered 200 with something that is not JSON: {_excerpt(response.text)}"
             raise IncompleteAnswerError(message) from error
@@ -167,6 +170,18 @@ class VendorApi:
         """Whether a link a vendor gave leads back to the same scheme, host and port."""
         here, there = urlsplit(self.source.url), urlsplit(link)
         return (here.scheme, here.hostname, here.port) == (there.scheme, there.hostname, there.port)
+
+
+@contextmanager
+def _not_collecting() -> Iterator[None]:
+    """No search for cycles while a large answer becomes objects, which have none: it doubles the cost."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _excerpt(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from vendor_server import Answered, Vendor
 
+from avoir.sources import prometheus
 from avoir.sources.model import NothingLanded, Rejected, Rows, Window
 from avoir.sources.prometheus import fetch
 from avoir.sources.vendor_http import IncompleteAnswerError
@@ -74,7 +75,25 @@ def test_each_sample_of_the_window_is_read_once_and_no_other(vendor: Vendor) -> 
     rows, rejected = fetched(vendor)
     assert [datetime.fromisoformat(str(row[1])) for row in rows] == instants[1:-1]
     assert rejected == []
-    assert len(vendor.requests) == 3
+    assert len(vendor.requests) == 5  # a day, two, four, eight, sixteen: nothing much was given
+
+
+def test_large_answers_make_the_next_ones_smaller_and_nothing_falls_between_them(
+    vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prometheus, "MOST_SAMPLES", 50)
+    every = timedelta(minutes=7)
+    instants = [WINDOW.start + n * every for n in range((WINDOW.end - WINDOW.start) // every)]
+    vendor.answer = Prometheus({"web": [(seconds(instant), "1") for instant in instants]})
+    rows, rejected = fetched(vendor)
+    assert [datetime.fromisoformat(str(row[1])) for row in rows] == instants
+    assert rejected == []
+    spans = [
+        int(parameters["query"].split("[")[1].removesuffix("ms]")) for _, parameters, _ in vendor.requests
+    ]
+    assert spans[0] == 86_400_000
+    # 50 samples are six hours.
+    assert max(spans[2:]) <= 12 * 3_600_000
 
 
 def test_the_token_goes_as_bearer(vendor: Vendor) -> None:
