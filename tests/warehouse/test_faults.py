@@ -30,6 +30,9 @@ from tests.vendors.prometheus import PrometheusServer
 from tests.vendors.request_tracker import running_request_tracker
 from tests.vendors.servicenow import ServiceNowInstance
 from tests.vendors.serving import Request, connection_to, serving
+from tests.vendors.zendesk import ACCOUNT as ZENDESK_ACCOUNT
+from tests.vendors.zendesk import AGENT as ZENDESK_AGENT
+from tests.vendors.zendesk import ZendeskInstance
 
 pytestmark = pytest.mark.warehouse
 
@@ -112,11 +115,31 @@ def request_tracker(stack: ExitStack) -> World:
     )
 
 
+def zendesk(stack: ExitStack) -> World:
+    # What it says of too many requests is a fault of its own.
+    instance = ZendeskInstance(allowed=10_000)
+
+    def happen(at: datetime) -> None:
+        ticket = instance.open(at)
+        instance.say(ticket, at, ZENDESK_AGENT, status="open")
+
+    for at in ROOMS:
+        happen(at)
+    return World(
+        url=stack.enter_context(serving(instance)),
+        connect=lambda url, name: connection_to(url, "zendesk", name=name, username=ZENDESK_ACCOUNT),
+        is_page=lambda request: "/incremental/" in request.path,
+        rows_of=lambda body: [body["tickets"]],
+        happen=happen,
+    )
+
+
 MAKERS = {
     "servicenow": servicenow,
     "prometheus": prometheus,
     "jira": jira,
     "request_tracker": request_tracker,
+    "zendesk": zendesk,
 }
 
 
@@ -149,6 +172,7 @@ def _small_pages_and_short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("avoir.sources.vendor_http.READ_SECONDS", 1)
     monkeypatch.setattr("avoir.sources.servicenow.PAGE_ROWS", PAGE)
     monkeypatch.setattr("avoir.sources.request_tracker.PAGE_ROWS", PAGE)
+    monkeypatch.setattr("avoir.sources.zendesk.PAGE_TICKETS", PAGE)
 
 
 # --- the faults ---
@@ -250,6 +274,12 @@ OUTCOMES: dict[str, dict[str, Cell]] = {
         "page_twice": ("asked for what follows", "asked for what follows"),
         "page_reordered": (WHOLE, WHOLE),
         "page_without_rows": ("a page gave 0", "a page gave 0"),
+    },
+    "zendesk": {
+        **_STAYS_AWAY,
+        "page_twice": ("did not say where its next page is", "did not say where its next page is"),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": ("is empty and not its end", "is empty and not its end"),
     },
 }
 

@@ -354,6 +354,8 @@ _RESOLVERS: Mapping[str, Callable[[Row], tuple[_Reached, _Given] | None]] = {
     "raw_jira.comments": _subject(_TICKET, "issue_id"),
     "raw_request_tracker.tickets": _subject(_TICKET, "ticket_id"),
     "raw_request_tracker.transactions": _subject(_TICKET, "ticket_id"),
+    "raw_zendesk.tickets": _subject(_TICKET, "ticket_id"),
+    "raw_zendesk.ticket_events": _subject(_TICKET, "ticket_id"),
     "raw_incident_log.incident_events": _subject(_TICKET, "number"),
     "raw_prometheus.samples": _monitored("monitor", "sampled_at"),
     "raw_upptime.checks": _monitored("slug", "checked_at"),

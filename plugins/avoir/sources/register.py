@@ -16,6 +16,7 @@ from avoir.sources import (
     servicenow,
     upptime,
     xero,
+    zendesk,
 )
 from avoir.sources.model import SourceConnection, SourceError, System, Table
 
@@ -31,6 +32,7 @@ SYSTEMS: tuple[System, ...] = (
     einvoice_s3.SYSTEM,
     einvoice_mail.SYSTEM,
     xero.SYSTEM,
+    zendesk.SYSTEM,
 )
 
 #: Every raw table once, by its full name: systems that bring the same documents another way share theirs.
@@ -40,7 +42,12 @@ RAW_TABLES: Mapping[str, tuple[System, Table]] = {
 
 RAW_SCHEMAS: tuple[str, ...] = tuple(dict.fromkeys(system.schema for system in SYSTEMS))
 #: Systems whose staging folder offers tickets and their events in the common shape (macros/tickets.sql).
-TICKET_SYSTEMS = (servicenow.SYSTEM, jira.SYSTEM, request_tracker.SYSTEM)
+TICKET_SYSTEMS = (
+    servicenow.SYSTEM,
+    jira.SYSTEM,
+    request_tracker.SYSTEM,
+    zendesk.SYSTEM,
+)
 
 
 def system_of(source: SourceConnection) -> System:

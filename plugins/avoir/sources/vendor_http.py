@@ -168,6 +168,17 @@ class VendorApi:
         here, there = urlsplit(self.source.url), urlsplit(link)
         return (here.scheme, here.hostname, here.port) == (there.scheme, there.hostname, there.port)
 
+    def must_stay(self, link: object) -> None:
+        """Refuse a next link that leads to another host; None is no link.
+
+        Raises:
+            IncompleteAnswerError: what follows is elsewhere, where the secret must not go.
+        """
+        if link is not None and not self.same_host(str(link)):
+            raise IncompleteAnswerError(
+                f"source {self.source.name}: a next link leads to another host; it was not followed"
+            )
+
 
 def _excerpt(text: str) -> str:
     line = " ".join(text.split())
