@@ -14,6 +14,7 @@ from avoir.sources import (
     prometheus,
     request_tracker,
     servicenow,
+    ticket_files,
     upptime,
     xero,
     zendesk,
@@ -33,6 +34,7 @@ SYSTEMS: tuple[System, ...] = (
     einvoice_mail.SYSTEM,
     xero.SYSTEM,
     zendesk.SYSTEM,
+    ticket_files.SYSTEM,
 )
 
 #: Every raw table once, by its full name: systems that bring the same documents another way share theirs.
@@ -47,6 +49,7 @@ TICKET_SYSTEMS = (
     jira.SYSTEM,
     request_tracker.SYSTEM,
     zendesk.SYSTEM,
+    ticket_files.SYSTEM,
 )
 
 
