@@ -27,6 +27,7 @@ from avoir.sources.register import SYSTEMS, system_of
 from tests.vendors.faults import Passed, Proxy, proxy_to
 from tests.vendors.jira import ACCOUNT, AGENT, JiraInstance
 from tests.vendors.prometheus import PrometheusServer
+from tests.vendors.redmine import RedmineServer
 from tests.vendors.request_tracker import running_request_tracker
 from tests.vendors.servicenow import ServiceNowInstance
 from tests.vendors.serving import Request, connection_to, serving
@@ -134,12 +135,30 @@ def zendesk(stack: ExitStack) -> World:
     )
 
 
+def redmine(stack: ExitStack) -> World:
+    server = RedmineServer()
+
+    def happen(at: datetime) -> None:
+        server.change(server.open(at), at, status_id=2, notes="We look.")
+
+    for at in ROOMS:
+        happen(at)
+    return World(
+        url=stack.enter_context(serving(server)),
+        connect=lambda url, name: connection_to(url, "redmine", name=name),
+        is_page=lambda request: request.path.endswith("/issues.json"),
+        rows_of=lambda body: [body["issues"]],
+        happen=happen,
+    )
+
+
 MAKERS = {
     "servicenow": servicenow,
     "prometheus": prometheus,
     "jira": jira,
     "request_tracker": request_tracker,
     "zendesk": zendesk,
+    "redmine": redmine,
 }
 
 
@@ -173,6 +192,7 @@ def _small_pages_and_short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("avoir.sources.servicenow.PAGE_ROWS", PAGE)
     monkeypatch.setattr("avoir.sources.request_tracker.PAGE_ROWS", PAGE)
     monkeypatch.setattr("avoir.sources.zendesk.PAGE_TICKETS", PAGE)
+    monkeypatch.setattr("avoir.sources.redmine.PAGE_ROWS", PAGE)
 
 
 # --- the faults ---
@@ -280,6 +300,12 @@ OUTCOMES: dict[str, dict[str, Cell]] = {
         "page_twice": ("did not say where its next page is", "did not say where its next page is"),
         "page_reordered": (WHOLE, WHOLE),
         "page_without_rows": ("is empty and not its end", "is empty and not its end"),
+    },
+    "redmine": {
+        **_STAYS_AWAY,
+        "page_twice": ("asked for what follows", "asked for what follows"),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": ("a page gave 0", "a page gave 0"),
     },
 }
 

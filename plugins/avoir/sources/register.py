@@ -12,6 +12,7 @@ from avoir.sources import (
     incident_log,
     jira,
     prometheus,
+    redmine,
     request_tracker,
     servicenow,
     ticket_files,
@@ -35,6 +36,7 @@ SYSTEMS: tuple[System, ...] = (
     xero.SYSTEM,
     zendesk.SYSTEM,
     ticket_files.SYSTEM,
+    redmine.SYSTEM,
 )
 
 #: Every raw table once, by its full name: systems that bring the same documents another way share theirs.
@@ -50,6 +52,7 @@ TICKET_SYSTEMS = (
     request_tracker.SYSTEM,
     zendesk.SYSTEM,
     ticket_files.SYSTEM,
+    redmine.SYSTEM,
 )
 
 
