@@ -296,5 +296,6 @@ def test_every_raw_table_of_the_register_says_what_its_rows_are_about() -> None:
         "raw_jira.issue_deletions",
         "raw_zendesk.ticket_deletions",
         "raw_redmine.issue_deletions",
+        "raw_asana.task_deletions",
     }
     assert set(RAW_TABLES) - set(_RESOLVERS) == unread

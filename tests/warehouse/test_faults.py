@@ -24,6 +24,7 @@ from psycopg import sql
 from avoir.loading import create_raw, load_window, next_window
 from avoir.sources.model import SourceConnection, SourceError, Window
 from avoir.sources.register import SYSTEMS, system_of
+from tests.vendors.asana import SUPPORT, AsanaWorkspace
 from tests.vendors.faults import Passed, Proxy, proxy_to
 from tests.vendors.jira import ACCOUNT, AGENT, JiraInstance
 from tests.vendors.prometheus import PrometheusServer
@@ -152,6 +153,23 @@ def redmine(stack: ExitStack) -> World:
     )
 
 
+def asana(stack: ExitStack) -> World:
+    workspace = AsanaWorkspace()
+
+    def happen(at: datetime) -> None:
+        workspace.say(workspace.open(at), at)
+
+    for at in ROOMS:
+        happen(at)
+    return World(
+        url=stack.enter_context(serving(workspace)),
+        connect=lambda url, name: connection_to(url, "asana", name=name, username=None, projects=[SUPPORT]),
+        is_page=lambda request: request.path.endswith("/tasks"),
+        rows_of=lambda body: [body["data"]],
+        happen=happen,
+    )
+
+
 MAKERS = {
     "servicenow": servicenow,
     "prometheus": prometheus,
@@ -159,6 +177,7 @@ MAKERS = {
     "request_tracker": request_tracker,
     "zendesk": zendesk,
     "redmine": redmine,
+    "asana": asana,
 }
 
 
@@ -193,6 +212,7 @@ def _small_pages_and_short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("avoir.sources.request_tracker.PAGE_ROWS", PAGE)
     monkeypatch.setattr("avoir.sources.zendesk.PAGE_TICKETS", PAGE)
     monkeypatch.setattr("avoir.sources.redmine.PAGE_ROWS", PAGE)
+    monkeypatch.setattr("avoir.sources.asana.PAGE_ROWS", PAGE)
 
 
 # --- the faults ---
@@ -306,6 +326,12 @@ OUTCOMES: dict[str, dict[str, Cell]] = {
         "page_twice": ("asked for what follows", "asked for what follows"),
         "page_reordered": (WHOLE, WHOLE),
         "page_without_rows": ("a page gave 0", "a page gave 0"),
+    },
+    "asana": {
+        **_STAYS_AWAY,
+        "page_twice": ("did not say where its next page is", "did not say where its next page is"),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": ("that was promised is empty", "that was promised is empty"),
     },
 }
 

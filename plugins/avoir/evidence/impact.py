@@ -361,6 +361,8 @@ _RESOLVERS: Mapping[str, Callable[[Row], tuple[_Reached, _Given] | None]] = {
     "raw_ticket_files.ticket_events": _subject(_TICKET, "ticket_id"),
     "raw_redmine.issues": _subject(_TICKET, "issue_id"),
     "raw_redmine.journal_entries": _subject(_TICKET, "issue_id"),
+    "raw_asana.tasks": _subject(_TICKET, "task_id"),
+    "raw_asana.stories": _subject(_TICKET, "task_id"),
     "raw_incident_log.incident_events": _subject(_TICKET, "number"),
     "raw_prometheus.samples": _monitored("monitor", "sampled_at"),
     "raw_upptime.checks": _monitored("slug", "checked_at"),

@@ -74,8 +74,13 @@ class Fields:
         cls, source: SourceConnection, statuses: Mapping[str, str], priorities: Mapping[str, str]
     ) -> Fields:
         """As the connection's options say."""
-        options = (source.option(name) for name in ("service_field", "team_field", "hold_field"))
-        return cls(*options, statuses=statuses, priorities=priorities)
+        return cls(
+            service=source.option("service_field"),
+            team=source.option("team_field"),
+            hold=source.option("hold_field"),
+            statuses=statuses,
+            priorities=priorities,
+        )
 
     def tracked(self, kind: str, name: str) -> str:
         """What of an issue an entry changed, as clocks name it; '' for what none looks at."""

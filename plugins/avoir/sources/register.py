@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from avoir.sources import (
+    asana,
     einvoice_folder,
     einvoice_mail,
     einvoice_s3,
@@ -37,6 +38,7 @@ SYSTEMS: tuple[System, ...] = (
     zendesk.SYSTEM,
     ticket_files.SYSTEM,
     redmine.SYSTEM,
+    asana.SYSTEM,
 )
 
 #: Every raw table once, by its full name: systems that bring the same documents another way share theirs.
@@ -53,6 +55,7 @@ TICKET_SYSTEMS = (
     zendesk.SYSTEM,
     ticket_files.SYSTEM,
     redmine.SYSTEM,
+    asana.SYSTEM,
 )
 
 
