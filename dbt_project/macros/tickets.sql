@@ -4,7 +4,7 @@
     models; one of which nothing has landed is left out, since a branch that yields nothing still costs the planner's tables.
 -#}
 {% macro ticket_systems() -%}
-    {%- set known = ['servicenow', 'jira', 'request_tracker'] -%}
+    {%- set known = ['servicenow', 'jira', 'request_tracker', 'zendesk', 'ticket_files', 'redmine', 'asana'] -%}
     {%- set landed = [] -%}
     {%- for system in known -%}
         {#- Named before they are asked, so that dbt knows them for parents while it only reads the project. -#}

@@ -24,12 +24,17 @@ from psycopg import sql
 from avoir.loading import create_raw, load_window, next_window
 from avoir.sources.model import SourceConnection, SourceError, Window
 from avoir.sources.register import SYSTEMS, system_of
+from tests.vendors.asana import SUPPORT, AsanaWorkspace
 from tests.vendors.faults import Passed, Proxy, proxy_to
 from tests.vendors.jira import ACCOUNT, AGENT, JiraInstance
 from tests.vendors.prometheus import PrometheusServer
+from tests.vendors.redmine import RedmineServer
 from tests.vendors.request_tracker import running_request_tracker
 from tests.vendors.servicenow import ServiceNowInstance
 from tests.vendors.serving import Request, connection_to, serving
+from tests.vendors.zendesk import ACCOUNT as ZENDESK_ACCOUNT
+from tests.vendors.zendesk import AGENT as ZENDESK_AGENT
+from tests.vendors.zendesk import ZendeskInstance
 
 pytestmark = pytest.mark.warehouse
 
@@ -112,11 +117,67 @@ def request_tracker(stack: ExitStack) -> World:
     )
 
 
+def zendesk(stack: ExitStack) -> World:
+    # What it says of too many requests is a fault of its own.
+    instance = ZendeskInstance(allowed=10_000)
+
+    def happen(at: datetime) -> None:
+        ticket = instance.open(at)
+        instance.say(ticket, at, ZENDESK_AGENT, status="open")
+
+    for at in ROOMS:
+        happen(at)
+    return World(
+        url=stack.enter_context(serving(instance)),
+        connect=lambda url, name: connection_to(url, "zendesk", name=name, username=ZENDESK_ACCOUNT),
+        is_page=lambda request: "/incremental/" in request.path,
+        rows_of=lambda body: [body["tickets"]],
+        happen=happen,
+    )
+
+
+def redmine(stack: ExitStack) -> World:
+    server = RedmineServer()
+
+    def happen(at: datetime) -> None:
+        server.change(server.open(at), at, status_id=2, notes="We look.")
+
+    for at in ROOMS:
+        happen(at)
+    return World(
+        url=stack.enter_context(serving(server)),
+        connect=lambda url, name: connection_to(url, "redmine", name=name),
+        is_page=lambda request: request.path.endswith("/issues.json"),
+        rows_of=lambda body: [body["issues"]],
+        happen=happen,
+    )
+
+
+def asana(stack: ExitStack) -> World:
+    workspace = AsanaWorkspace()
+
+    def happen(at: datetime) -> None:
+        workspace.say(workspace.open(at), at)
+
+    for at in ROOMS:
+        happen(at)
+    return World(
+        url=stack.enter_context(serving(workspace)),
+        connect=lambda url, name: connection_to(url, "asana", name=name, username=None, projects=[SUPPORT]),
+        is_page=lambda request: request.path.endswith("/tasks"),
+        rows_of=lambda body: [body["data"]],
+        happen=happen,
+    )
+
+
 MAKERS = {
     "servicenow": servicenow,
     "prometheus": prometheus,
     "jira": jira,
     "request_tracker": request_tracker,
+    "zendesk": zendesk,
+    "redmine": redmine,
+    "asana": asana,
 }
 
 
@@ -149,6 +210,9 @@ def _small_pages_and_short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("avoir.sources.vendor_http.READ_SECONDS", 1)
     monkeypatch.setattr("avoir.sources.servicenow.PAGE_ROWS", PAGE)
     monkeypatch.setattr("avoir.sources.request_tracker.PAGE_ROWS", PAGE)
+    monkeypatch.setattr("avoir.sources.zendesk.PAGE_TICKETS", PAGE)
+    monkeypatch.setattr("avoir.sources.redmine.PAGE_ROWS", PAGE)
+    monkeypatch.setattr("avoir.sources.asana.PAGE_ROWS", PAGE)
 
 
 # --- the faults ---
@@ -250,6 +314,24 @@ OUTCOMES: dict[str, dict[str, Cell]] = {
         "page_twice": ("asked for what follows", "asked for what follows"),
         "page_reordered": (WHOLE, WHOLE),
         "page_without_rows": ("a page gave 0", "a page gave 0"),
+    },
+    "zendesk": {
+        **_STAYS_AWAY,
+        "page_twice": ("did not say where its next page is", "did not say where its next page is"),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": ("is empty and not its end", "is empty and not its end"),
+    },
+    "redmine": {
+        **_STAYS_AWAY,
+        "page_twice": ("asked for what follows", "asked for what follows"),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": ("a page gave 0", "a page gave 0"),
+    },
+    "asana": {
+        **_STAYS_AWAY,
+        "page_twice": ("did not say where its next page is", "did not say where its next page is"),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": ("that was promised is empty", "that was promised is empty"),
     },
 }
 

@@ -193,7 +193,7 @@ changed as (
         source_name || ':' || ticket_key as ticket_id,
         event_us,
         3 as tie_rank,
-        lpad(cast(coalesce(change_sequence, 0) as text), 12, '0') || event_key as tie_key,
+        lpad(cast(coalesce(change_sequence, 0) as text), 19, '0') || event_key as tie_key,
         field,
         new_value as field_value
     from field_changes

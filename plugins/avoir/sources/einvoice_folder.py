@@ -7,12 +7,9 @@ says.
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
-from pathlib import Path
 
 from avoir.sources.einvoice_landing import (
     MAX_FILE_BYTES,
@@ -23,6 +20,7 @@ from avoir.sources.einvoice_landing import (
     land,
     received_from_option,
 )
+from avoir.sources.local_folder import bytes_of, files_of
 from avoir.sources.model import Landed, Rejected, Rows, SourceConnection, SourceError, System, Window
 
 
@@ -40,38 +38,10 @@ def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[
 
 
 def _deliveries(source: SourceConnection) -> list[Delivery]:
-    root = source.path
-    if not root.is_dir():
-        raise SourceError(f"source {source.name}: the folder {root} does not exist")
-
-    def refuse(error: OSError) -> None:
-        raise SourceError(f"source {source.name}: cannot read {error.filename}: {error.strerror}") from error
-
-    found: list[Delivery] = []
-    for folder, folders, names in os.walk(root, onerror=refuse, followlinks=False):
-        folders.sort()
-        for name in sorted(names):
-            path = Path(folder, name)
-            if not is_invoice_file(name):
-                continue
-            try:
-                status = path.lstat()
-            except FileNotFoundError:
-                continue
-            if not stat.S_ISREG(status.st_mode):
-                continue
-            label = os.fsencode(path.relative_to(root)).decode("utf-8", "replace")
-            modified_at = datetime.fromtimestamp(status.st_mtime_ns // 1000 / 1_000_000, UTC)
-            found.append(Delivery(label, modified_at, partial(_bytes, source, path)))
-    return found
-
-
-def _bytes(source: SourceConnection, path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            return stream.read(MAX_FILE_BYTES)
-    except OSError as error:
-        raise SourceError(f"source {source.name}: cannot read {path}: {error.strerror}") from error
+    return [
+        Delivery(one.name, one.modified_at, partial(bytes_of, source, one.path, MAX_FILE_BYTES))
+        for one in files_of(source, is_invoice_file)
+    ]
 
 
 SYSTEM = System(

@@ -22,10 +22,11 @@ Rows that repeat in full are landed once and counted as duplicates.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from avoir.sources.csv_file import CsvFile, Record
+from avoir.sources.declared_instants import InstantFormat, zone_of
 from avoir.sources.model import (
     Landed,
     Option,
@@ -109,11 +110,7 @@ def parse_instant(text: str, zone: ZoneInfo) -> datetime:
     Raises:
         ValueError: another format, or an hour the zone's clock skipped.
     """
-    local = datetime.strptime(text, INSTANT_FORMAT).replace(tzinfo=zone)
-    instant = local.astimezone(UTC)
-    if instant.astimezone(zone).replace(tzinfo=None) != local.replace(tzinfo=None):
-        raise ValueError(f"{text} does not exist in {zone.key}")
-    return instant
+    return InstantFormat(INSTANT_FORMAT, zone).read(text)
 
 
 def _problem(record: Record, zone: ZoneInfo) -> tuple[str, str] | None:
@@ -145,13 +142,6 @@ def _ranked(
     return first, second
 
 
-def _zone(value: object) -> ZoneInfo:
-    try:
-        return ZoneInfo(str(value))
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ValueError(f"must be an IANA zone such as UTC or Europe/Paris, got {value!r}") from error
-
-
 SYSTEM = System(
     name="incident_log",
     tables=(INCIDENT_EVENTS,),
@@ -159,5 +149,5 @@ SYSTEM = System(
     # An export is replaced as a whole: rows of any age may be in it for the first time.
     overlap=timedelta(days=36500),
     reads="files",
-    options={"timezone": Option(required=True, check=_zone)},
+    options={"timezone": Option(required=True, check=zone_of)},
 )

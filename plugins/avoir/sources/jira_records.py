@@ -1,6 +1,6 @@
 """Jira's records as raw rows: one issue, one item of its changelog, one comment, one cycle of an SLA.
 
-Each maker gives ``(table, values)``, or a :class:`Rejected` with its reason code:
+Each maker gives ``(table, values)``, or a :class:`avoir.sources.model.Rejected` with its reason code:
 
 ==================  ==========================================================================
 ``missing_field``   the record lacks a field that it must have
@@ -17,14 +17,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from avoir.sources.model import Column, Rejected, SourceConnection, Table, text_columns
+from avoir.sources.model import Column, SourceConnection, Table, text_columns
+from avoir.sources.record_making import YEARS, Made, id_of, inner, made, rejected, text_of
 
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?([+-]\d{2}:?\d{2}|Z)", re.ASCII)
-_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 #: Postgres reads no offset beyond this.
 _WIDEST_OFFSET = timedelta(hours=15, minutes=59)
-#: An instant of another year is a mistake of the instance's.
-_YEARS = range(1970, 2200)
 
 ISSUES = Table(
     "issues",
@@ -81,8 +79,6 @@ ISSUE_DELETIONS = Table(
 
 TABLES = (ISSUES, CHANGES, COMMENTS, SLA_CYCLES, ISSUE_DELETIONS)
 
-Made = tuple[str, tuple[str | None, ...]] | Rejected
-
 
 @dataclass(frozen=True)
 class Fields:
@@ -119,12 +115,12 @@ def issue_row(issue: Mapping[str, Any], fields: Fields) -> Made:
     row = {
         "issue_id": issue["id"],
         "issue_key": text_of(issue.get("key")),
-        "project_key": text_of(_inner(given, "project", "key")),
-        "issue_type": text_of(_inner(given, "issuetype", "name")),
+        "project_key": text_of(inner(given, "project", "key")),
+        "issue_type": text_of(inner(given, "issuetype", "name")),
         "summary": text_of(given.get("summary")),
-        "status": text_of(_inner(given, "status", "name")),
-        "priority": text_of(_inner(given, "priority", "name")),
-        "reporter": text_of(_inner(given, "reporter", "accountId")),
+        "status": text_of(inner(given, "status", "name")),
+        "priority": text_of(inner(given, "priority", "name")),
+        "reporter": text_of(inner(given, "reporter", "accountId")),
         "service": _shown(given, fields.service),
         "team": _shown(given, fields.team),
         "hold_reason": _shown(given, fields.hold),
@@ -141,7 +137,7 @@ def change_rows(issue_id: str, history: Mapping[str, Any], fields: Fields) -> li
     """A row for each item of a history."""
     items = history.get("items")
     if not isinstance(items, list):
-        return [_rejected(CHANGES, "missing_field", "the history has no items", history)]
+        return [rejected(CHANGES, "missing_field", "the history has no items", history)]
     return [
         _made(
             CHANGES,
@@ -150,7 +146,7 @@ def change_rows(issue_id: str, history: Mapping[str, Any], fields: Fields) -> li
                 # Keys compare as text: 2 before 10.
                 "item_no": f"{number:04}",
                 "issue_id": issue_id,
-                "author": text_of(_inner(history, "author", "accountId")),
+                "author": text_of(inner(history, "author", "accountId")),
                 "created": text_of(history.get("created")),
                 "field": text_of(item.get("field")),
                 "field_id": text_of(item.get("fieldId")),
@@ -174,8 +170,8 @@ def comment_row(issue_id: str, comment: Mapping[str, Any]) -> Made:
     row = {
         "comment_id": text_of(comment.get("id")),
         "issue_id": issue_id,
-        "author": text_of(_inner(comment, "author", "accountId")),
-        "author_type": text_of(_inner(comment, "author", "accountType")),
+        "author": text_of(inner(comment, "author", "accountId")),
+        "author_type": text_of(inner(comment, "author", "accountType")),
         "created": text_of(comment.get("created")),
         "updated": text_of(comment.get("updated")),
         "is_public": text_of(is_public),
@@ -199,14 +195,14 @@ def sla_rows(issue_id: str, sla: Mapping[str, Any]) -> list[Made]:
                 "sla_id": text_of(sla.get("id")),
                 "sla_name": text_of(sla.get("name")),
                 "cycle_no": str(number),
-                "started_ms": text_of(_inner(cycle, "startTime", "epochMillis")),
-                "stopped_ms": text_of(_inner(cycle, "stopTime", "epochMillis")),
-                "breach_ms": text_of(_inner(cycle, "breachTime", "epochMillis")),
+                "started_ms": text_of(inner(cycle, "startTime", "epochMillis")),
+                "stopped_ms": text_of(inner(cycle, "stopTime", "epochMillis")),
+                "breach_ms": text_of(inner(cycle, "breachTime", "epochMillis")),
                 "is_breached": text_of(cycle.get("breached")),
                 "is_paused": text_of(cycle.get("paused")),
-                "goal_ms": text_of(_inner(cycle, "goalDuration", "millis")),
-                "elapsed_ms": text_of(_inner(cycle, "elapsedTime", "millis")),
-                "remaining_ms": text_of(_inner(cycle, "remainingTime", "millis")),
+                "goal_ms": text_of(inner(cycle, "goalDuration", "millis")),
+                "elapsed_ms": text_of(inner(cycle, "elapsedTime", "millis")),
+                "remaining_ms": text_of(inner(cycle, "remainingTime", "millis")),
             },
             sla,
             needed=("sla_id", "started_ms"),
@@ -218,7 +214,7 @@ def sla_rows(issue_id: str, sla: Mapping[str, Any]) -> list[Made]:
 
 def is_number(value: object) -> bool:
     """Whether a value is a text of digits that Postgres can keep as a bigint."""
-    return isinstance(value, str) and _NUMBER.fullmatch(value) is not None
+    return isinstance(value, str) and id_of(value) != ""
 
 
 def instant_of(text: object) -> datetime | None:
@@ -230,19 +226,8 @@ def instant_of(text: object) -> datetime | None:
     except ValueError:
         return None
     offset = instant.utcoffset()
-    is_readable = offset is not None and abs(offset) <= _WIDEST_OFFSET and instant.year in _YEARS
+    is_readable = offset is not None and abs(offset) <= _WIDEST_OFFSET and instant.year in YEARS
     return instant if is_readable else None
-
-
-def text_of(value: object) -> str:
-    """A field as text; null is ''."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dict | list):
-        return json.dumps(value, sort_keys=True, ensure_ascii=False)
-    return str(value)
 
 
 def shown_of(value: object) -> str:
@@ -259,13 +244,8 @@ def shown_of(value: object) -> str:
 
 def _shown(given: Mapping[str, Any], field_id: str) -> str:
     if field_id == "project":
-        return text_of(_inner(given, "project", "key"))
+        return text_of(inner(given, "project", "key"))
     return shown_of(given.get(field_id)) if field_id else ""
-
-
-def _inner(record: Mapping[str, Any], name: str, inner: str) -> object:
-    value = record.get(name)
-    return value.get(inner) if isinstance(value, dict) else None
 
 
 def _made(
@@ -276,18 +256,6 @@ def _made(
     needed: tuple[str, ...],
     instants: tuple[str, ...],
 ) -> Made:
-    for name in needed:
-        if not row[name]:
-            return _rejected(table, "missing_field", f"{name} is empty", record)
-    if table is CHANGES and not is_number(row["history_id"]):
-        return _rejected(table, "missing_field", f"history_id is not a number: {row['history_id']!r}", record)
-    for name in instants:
-        if row[name] and instant_of(row[name]) is None:
-            return _rejected(
-                table, "bad_instant", f"{name} is not an instant with its zone: {row[name]!r}", record
-            )
-    return table.name, tuple(row[name] for name in table.column_names)
-
-
-def _rejected(table: Table, code: str, reason: str, record: Mapping[str, Any]) -> Rejected:
-    return Rejected(table.name, code, reason, json.dumps(record, sort_keys=True, ensure_ascii=False))
+    if table is CHANGES and row["history_id"] and not is_number(row["history_id"]):
+        return rejected(table, "missing_field", f"history_id is not a number: {row['history_id']!r}", record)
+    return made(table, row, record, needed=needed, instants=instants, instant_of=instant_of)

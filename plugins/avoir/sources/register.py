@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from avoir.sources import (
+    asana,
     einvoice_folder,
     einvoice_mail,
     einvoice_s3,
@@ -12,10 +13,13 @@ from avoir.sources import (
     incident_log,
     jira,
     prometheus,
+    redmine,
     request_tracker,
     servicenow,
+    ticket_files,
     upptime,
     xero,
+    zendesk,
 )
 from avoir.sources.model import SourceConnection, SourceError, System, Table
 
@@ -31,6 +35,10 @@ SYSTEMS: tuple[System, ...] = (
     einvoice_s3.SYSTEM,
     einvoice_mail.SYSTEM,
     xero.SYSTEM,
+    zendesk.SYSTEM,
+    ticket_files.SYSTEM,
+    redmine.SYSTEM,
+    asana.SYSTEM,
 )
 
 #: Every raw table once, by its full name: systems that bring the same documents another way share theirs.
@@ -40,7 +48,15 @@ RAW_TABLES: Mapping[str, tuple[System, Table]] = {
 
 RAW_SCHEMAS: tuple[str, ...] = tuple(dict.fromkeys(system.schema for system in SYSTEMS))
 #: Systems whose staging folder offers tickets and their events in the common shape (macros/tickets.sql).
-TICKET_SYSTEMS = (servicenow.SYSTEM, jira.SYSTEM, request_tracker.SYSTEM)
+TICKET_SYSTEMS = (
+    servicenow.SYSTEM,
+    jira.SYSTEM,
+    request_tracker.SYSTEM,
+    zendesk.SYSTEM,
+    ticket_files.SYSTEM,
+    redmine.SYSTEM,
+    asana.SYSTEM,
+)
 
 
 def system_of(source: SourceConnection) -> System:

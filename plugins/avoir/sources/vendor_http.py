@@ -80,6 +80,19 @@ class _BearerAuth:
 
 
 @dataclass(frozen=True)
+class _HeaderAuth:
+    name: str
+    key: str
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers[self.name] = self.key
+        return request
+
+    def __repr__(self) -> str:
+        return f"_HeaderAuth({self.name})"
+
+
+@dataclass(frozen=True)
 class _NoAuth:
     """Given explicitly, because requests would otherwise look for credentials in ``~/.netrc``."""
 
@@ -88,16 +101,23 @@ class _NoAuth:
 
 
 class VendorApi:
-    """One vendor's HTTP API. Basic authentication with a username, a bearer token without one."""
+    """One vendor's HTTP API. Basic authentication with a username, a bearer token without one.
 
-    def __init__(self, source: SourceConnection) -> None:
+    Args:
+        source: the connection.
+        key_header: the header that carries the secret where the vendor has one of its own.
+    """
+
+    def __init__(self, source: SourceConnection, *, key_header: str = "") -> None:
         # dlt is imported late (2 s of CPU) and told before that it may not report anything to anyone.
         os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
         from dlt.sources.helpers.requests import Client
 
         self.source = source
-        self._auth: _BasicAuth | _BearerAuth | _NoAuth = _NoAuth()
-        if source.username is not None:
+        self._auth: _BasicAuth | _BearerAuth | _HeaderAuth | _NoAuth = _NoAuth()
+        if key_header:
+            self._auth = _HeaderAuth(key_header, source.secret)
+        elif source.username is not None:
             self._auth = _BasicAuth(source.username, source.secret)
         elif source.secret_place is not None:
             self._auth = _BearerAuth(source.secret)
@@ -170,6 +190,17 @@ class VendorApi:
         """Whether a link a vendor gave leads back to the same scheme, host and port."""
         here, there = urlsplit(self.source.url), urlsplit(link)
         return (here.scheme, here.hostname, here.port) == (there.scheme, there.hostname, there.port)
+
+    def must_stay(self, link: object) -> None:
+        """Refuse a next link that leads to another host; None is no link.
+
+        Raises:
+            IncompleteAnswerError: what follows is elsewhere, where the secret must not go.
+        """
+        if link is not None and not self.same_host(str(link)):
+            raise IncompleteAnswerError(
+                f"source {self.source.name}: a next link leads to another host; it was not followed"
+            )
 
 
 @contextmanager

@@ -1,0 +1,184 @@
+"""A Redmine server: stateful, and as inconvenient as the real one.
+
+Its list of issues pages by offset over rows that move, ignores that journals are wanted, shows open issues
+only unless asked for all, announces how many match and gives 100 at most. A key that it does not know is
+nobody's: the list of public issues is answered all the same, with 200.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.vendors.serving import SECRET, Reply, Request
+
+READER, AGENT, CUSTOMER = 3, 4, 5
+LOGINS = {READER: "avoir", AGENT: "bo", CUSTOMER: "ann"}
+STATUSES = {1: "New", 2: "In Progress", 3: "Waiting", 5: "Closed"}
+CLOSED = (5,)
+PRIORITIES = {1: "Low", 2: "Normal", 3: "High"}
+PROJECTS = {"support": (1, "Support"), "network": (2, "Network"), "secret": (3, "Secret")}
+PUBLIC = ("support",)
+MOST_ROWS = 100
+
+
+@dataclass
+class Issue:
+    id: int
+    project: str
+    created: datetime
+    updated: datetime
+    fields: dict[str, int | str]
+    custom: dict[int, Any] = field(default_factory=dict)
+    journals: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass
+class RedmineServer:
+    issues: dict[int, Issue] = field(default_factory=dict)
+    statuses: dict[int, str] = field(default_factory=lambda: dict(STATUSES))
+    requests: list[Request] = field(default_factory=list)
+    #: Called with the number of lists so far, before each is answered.
+    between: Callable[[int], None] = lambda number: None
+    lists: int = 0
+    key: str = SECRET
+    next_journal: int = 700
+    last_id: int = 0
+
+    # --- what happens on the server ---
+
+    def open(
+        self, at: datetime, *, project: str = "support", author: int = CUSTOMER, status: int = 1,
+        custom: dict[int, Any] | None = None,
+    ) -> Issue:  # fmt: skip
+        self.last_id += 1
+        fields: dict[str, int | str] = {
+            "author_id": author, "status_id": status, "priority_id": 2, "assigned_to_id": "",
+            "subject": "It does not work",
+        }  # fmt: skip
+        issue = Issue(self.last_id, project, at, at, fields, dict(custom or {}))
+        self.issues[issue.id] = issue
+        return issue
+
+    def change(
+        self, issue: Issue, at: datetime, *, author: int = AGENT, notes: str = "", private: bool = False,
+        custom: dict[int, str] | None = None, **fields: int | str,
+    ) -> None:  # fmt: skip
+        """Set fields by their names and say something, in one journal."""
+        details = [
+            {
+                "property": "attr",
+                "name": name,
+                "old_value": told(issue.fields[name]),
+                "new_value": told(value),
+            }
+            for name, value in fields.items()
+        ]
+        for number, value in (custom or {}).items():
+            before = issue.custom.get(number)
+            details.append(
+                {"property": "cf", "name": str(number), "old_value": told(before), "new_value": told(value)}
+            )
+        issue.fields |= fields
+        issue.custom |= custom or {}
+        issue.updated = max(issue.updated, at)
+        self.next_journal += 1
+        issue.journals.append(
+            {
+                "id": self.next_journal,
+                "user": {"id": author, "name": LOGINS[author]},
+                "notes": notes,
+                "created_on": written(at),
+                "private_notes": private,
+                "details": details,
+            }
+        )
+
+    # --- the API ---
+
+    def __call__(self, request: Request) -> Reply:
+        self.requests.append(request)
+        is_known = request.headers.get("X-Redmine-API-Key") == self.key
+        path = request.path.removesuffix(".json").lstrip("/")
+        if path == "users/current":
+            return Reply.json({"user": self.account()}) if is_known else Reply(b"", 401)
+        if path == "issue_statuses":
+            named = [{"id": n, "name": name, "is_closed": n in CLOSED} for n, name in self.statuses.items()]
+            return Reply.json({"issue_statuses": named})
+        if path == "enumerations/issue_priorities":
+            listed = [{"id": n, "name": name, "active": True} for n, name in PRIORITIES.items()]
+            return Reply.json({"issue_priorities": listed})
+        visible = [one for one in self.issues.values() if is_known or one.project in PUBLIC]
+        if path == "issues":
+            self.lists += 1
+            self.between(self.lists)
+            return self._list([one for one in visible if one.id in self.issues], request.parameters)
+        found = re.fullmatch(r"issues/(\d+)", path)
+        issue = next((one for one in visible if found and one.id == int(found[1])), None)
+        if issue is None:
+            return Reply(b"", 404)
+        shown = self.shown(issue)
+        if "journals" in request.parameters.get("include", ""):
+            shown["journals"] = issue.journals
+        return Reply.json({"issue": shown})
+
+    def account(self) -> dict[str, Any]:
+        return {"id": READER, "login": LOGINS[READER], "admin": False, "firstname": "A", "api_key": self.key}
+
+    def _list(self, found: list[Issue], parameters: dict[str, str]) -> Reply:
+        if project := parameters.get("project_id"):
+            if project not in PROJECTS:
+                return Reply(b"", 404)
+            found = [one for one in found if one.project == project]
+        if parameters.get("status_id") != "*":
+            found = [one for one in found if one.fields["status_id"] not in CLOSED]
+        if since := parameters.get("updated_on"):
+            matched = re.fullmatch(r">=(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z)", since)
+            if matched is None:
+                return Reply.json({"errors": ["Updated is invalid"]}, 422)
+            found = [one for one in found if one.updated >= datetime.fromisoformat(matched[1])]
+        if first := parameters.get("issue_id"):
+            found = [one for one in found if one.id >= int(first.removeprefix(">="))]
+        by_id = parameters.get("sort") == "id:asc"
+        found.sort(key=lambda one: (one.id if by_id else -one.updated.timestamp(), one.id))
+        offset = int(parameters.get("offset", "0"))
+        rows = min(MOST_ROWS, int(parameters.get("limit", "25")))
+        page = [self.shown(one) for one in found[offset : offset + rows]]
+        return Reply.json({"issues": page, "total_count": len(found), "offset": offset, "limit": rows})
+
+    def shown(self, issue: Issue) -> dict[str, Any]:
+        status, priority = int(issue.fields["status_id"]), int(issue.fields["priority_id"])
+        number, name = PROJECTS[issue.project]
+        shown = {
+            "id": issue.id,
+            "project": {"id": number, "name": name},
+            "tracker": {"id": 3, "name": "Support"},
+            "status": {"id": status, "name": self.statuses[status], "is_closed": status in CLOSED},
+            "priority": {"id": priority, "name": PRIORITIES[priority]},
+            "author": {"id": issue.fields["author_id"], "name": "…"},
+            "subject": issue.fields["subject"],
+            "description": "…",
+            "is_private": False,
+            "custom_fields": [
+                {"id": n, "name": f"F{n}", "value": value} for n, value in issue.custom.items()
+            ],
+            "created_on": written(issue.created),
+            "updated_on": written(issue.updated),
+            "closed_on": written(issue.updated) if status in CLOSED else None,
+        }
+        # Redmine leaves out what an issue has not.
+        if issue.fields["assigned_to_id"]:
+            shown["assigned_to"] = {"id": issue.fields["assigned_to_id"], "name": "…"}
+        return shown
+
+
+def told(value: Any) -> str | None:
+    """A value as a journal tells it: numbers are texts, none is null."""
+    return None if value in (None, "") else str(value)
+
+
+def written(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
