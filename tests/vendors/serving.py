@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from avoir.sources.model import SourceConnection
 from avoir.sources.register import SYSTEMS
@@ -37,6 +37,18 @@ class Reply:
 
 
 Answer = Callable[[Request], Reply]
+
+
+def linked(request: Request, records: list[Any], *, headers: dict[str, str] | None = None) -> Reply:
+    """A page of a list, with the ``Link`` to the next one on the host that was asked."""
+    rows = min(100, int(request.parameters.get("per_page", "30")))
+    page = int(request.parameters.get("page", "1"))
+    links = {}
+    if page * rows < len(records):
+        query = urlencode({**request.parameters, "page": str(page + 1)})
+        address = f"http://{request.headers['Host']}{request.path}?{query}"
+        links["Link"] = f'<{address}>; rel="next", <{address}>; rel="last"'
+    return Reply.json(records[(page - 1) * rows : page * rows], headers={**(headers or {}), **links})
 
 
 @contextmanager

@@ -25,6 +25,8 @@ from avoir.loading import create_raw, load_window, next_window
 from avoir.sources.model import SourceConnection, SourceError, Window
 from avoir.sources.register import SYSTEMS, system_of
 from tests.vendors.faults import Passed, Proxy, proxy_to
+from tests.vendors.github import REPOSITORY, GitHubInstance
+from tests.vendors.gitlab import PROJECT, GitLabInstance
 from tests.vendors.jira import ACCOUNT, AGENT, JiraInstance
 from tests.vendors.prometheus import PrometheusServer
 from tests.vendors.request_tracker import running_request_tracker
@@ -51,7 +53,7 @@ class World:
     connect: Callable[[str, str], SourceConnection]
     is_page: Callable[[Request], bool]
     rows_of: Callable[[Any], list[list[Any]]]
-    happen: Callable[[datetime], None]
+    happen: Callable[[datetime], object]
 
 
 def servicenow(stack: ExitStack) -> World:
@@ -112,11 +114,44 @@ def request_tracker(stack: ExitStack) -> World:
     )
 
 
+def gitlab(stack: ExitStack) -> World:
+    instance = GitLabInstance()
+    for at in ROOMS:
+        instance.release(at, f"v{at:%j}", instance.plan(at, f"Plan of {at:%j}", at.date()))
+    return World(
+        url=stack.enter_context(serving(instance)),
+        connect=lambda url, name: connection_to(
+            url, "gitlab", name=name, username=None, projects=[PROJECT], approved_dates="every"
+        ),
+        is_page=lambda request: request.path.endswith("/milestones"),
+        rows_of=lambda body: [body],
+        happen=lambda at: instance.plan(at, f"Late {at:%j}", at.date()),
+    )
+
+
+def github(stack: ExitStack) -> World:
+    instance = GitHubInstance()
+    for at in ROOMS:
+        instance.plan(at, f"v{at:%j}", at.date())
+        instance.release(at, f"v{at:%j}")
+    return World(
+        url=stack.enter_context(serving(instance)),
+        connect=lambda url, name: connection_to(
+            url, "github", name=name, username=None, repositories=[REPOSITORY]
+        ),
+        is_page=lambda request: request.path.endswith("/milestones"),
+        rows_of=lambda body: [body],
+        happen=lambda at: instance.plan(at, f"Late {at:%j}", at.date()),
+    )
+
+
 MAKERS = {
     "servicenow": servicenow,
     "prometheus": prometheus,
     "jira": jira,
     "request_tracker": request_tracker,
+    "gitlab": gitlab,
+    "github": github,
 }
 
 
@@ -149,6 +184,8 @@ def _small_pages_and_short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("avoir.sources.vendor_http.READ_SECONDS", 1)
     monkeypatch.setattr("avoir.sources.servicenow.PAGE_ROWS", PAGE)
     monkeypatch.setattr("avoir.sources.request_tracker.PAGE_ROWS", PAGE)
+    monkeypatch.setattr("avoir.sources.gitlab.PAGE_ROWS", PAGE)
+    monkeypatch.setattr("avoir.sources.github.PAGE_ROWS", PAGE)
 
 
 # --- the faults ---
@@ -250,6 +287,18 @@ OUTCOMES: dict[str, dict[str, Cell]] = {
         "page_twice": ("asked for what follows", "asked for what follows"),
         "page_reordered": (WHOLE, WHOLE),
         "page_without_rows": ("a page gave 0", "a page gave 0"),
+    },
+    "gitlab": {
+        **_STAYS_AWAY,
+        "page_twice": ("a page that was read before", "a page that was read before"),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": ("that was promised is empty", "that was promised is empty"),
+    },
+    "github": {
+        **_STAYS_AWAY,
+        "page_twice": ("a page that was read before", "a page that was read before"),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": ("that was promised is empty", "that was promised is empty"),
     },
 }
 

@@ -206,6 +206,9 @@ class Landed(Protocol):
     def keys(self, table: str, column: str) -> frozenset[str]:
         """The values of a text column that the source has ever landed in one of its system's tables."""
 
+    def newest(self, table: str) -> Mapping[tuple[str, ...], Mapping[str, str]]:
+        """Of each record of a table its version that orders last, by key: its columns, all of them text."""
+
 
 Fetch = Callable[["SourceConnection", Window, Landed], Iterator[Rows | Rejected]]
 
@@ -484,3 +487,8 @@ class NothingLanded:
         """Always empty."""
         del table, column
         return frozenset()
+
+    def newest(self, table: str) -> Mapping[tuple[str, ...], Mapping[str, str]]:
+        """Always empty."""
+        del table
+        return {}

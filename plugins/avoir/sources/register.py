@@ -9,8 +9,11 @@ from avoir.sources import (
     einvoice_mail,
     einvoice_s3,
     einvoice_sftp,
+    github,
+    gitlab,
     incident_log,
     jira,
+    plan_file,
     prometheus,
     request_tracker,
     servicenow,
@@ -31,6 +34,9 @@ SYSTEMS: tuple[System, ...] = (
     einvoice_s3.SYSTEM,
     einvoice_mail.SYSTEM,
     xero.SYSTEM,
+    plan_file.SYSTEM,
+    gitlab.SYSTEM,
+    github.SYSTEM,
 )
 
 #: Every raw table once, by its full name: systems that bring the same documents another way share theirs.
@@ -41,6 +47,8 @@ RAW_TABLES: Mapping[str, tuple[System, Table]] = {
 RAW_SCHEMAS: tuple[str, ...] = tuple(dict.fromkeys(system.schema for system in SYSTEMS))
 #: Systems whose staging folder offers tickets and their events in the common shape (macros/tickets.sql).
 TICKET_SYSTEMS = (servicenow.SYSTEM, jira.SYSTEM, request_tracker.SYSTEM)
+#: Systems whose staging folder offers releases and what happened to their plans (macros/releases.sql).
+RELEASE_SYSTEMS = (servicenow.SYSTEM, plan_file.SYSTEM, gitlab.SYSTEM, github.SYSTEM, jira.SYSTEM)
 
 
 def system_of(source: SourceConnection) -> System:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -86,14 +88,18 @@ class _NoAuth:
 
 
 class VendorApi:
-    """One vendor's HTTP API. Basic authentication with a username, a bearer token without one."""
+    """One vendor's HTTP API. Basic authentication with a username, a bearer token without one.
 
-    def __init__(self, source: SourceConnection) -> None:
+    ``headers`` are sent with every request, beside those that make it one for JSON.
+    """
+
+    def __init__(self, source: SourceConnection, headers: Mapping[str, str] | None = None) -> None:
         # dlt is imported late (2 s of CPU) and told before that it may not report anything to anyone.
         os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
         from dlt.sources.helpers.requests import Client
 
         self.source = source
+        self._headers = {"Accept": "application/json", **(headers or {})}
         self._auth: _BasicAuth | _BearerAuth | _NoAuth = _NoAuth()
         if source.username is not None:
             self._auth = _BasicAuth(source.username, source.secret)
@@ -105,6 +111,7 @@ class VendorApi:
             request_max_attempts=ATTEMPTS,
             request_backoff_factor=BACKOFF_FACTOR,
             request_max_retry_delay=LONGEST_WAIT_SECONDS,
+            retry_condition=_asks_to_wait,
         )
 
     def get(self, path: str, parameters: Mapping[str, str]) -> Answer:
@@ -116,12 +123,26 @@ class VendorApi:
             NotFoundError: 404.
             IncompleteAnswerError: no JSON, an empty body, or any other status.
         """
-        url = f"{self.source.url}/{path.lstrip('/')}"
+        return self._got(f"{self.source.url}/{path.lstrip('/')}", parameters)
+
+    def follow(self, link: str) -> Answer:
+        """GET an address that an answer of the same vendor gave.
+
+        Raises:
+            IncompleteAnswerError: it leads to another host; it was not followed.
+            SourceError: as :meth:`get`.
+        """
+        if not self.same_host(link):
+            message = f"source {self.source.name}: a next link leads to another host; it was not followed"
+            raise IncompleteAnswerError(message)
+        return self._got(link, {})
+
+    def _got(self, url: str, parameters: Mapping[str, str]) -> Answer:
         try:
             response: requests.Response = self._client.get(
                 url,
                 params=dict(parameters),
-                headers={"Accept": "application/json"},
+                headers=self._headers,
                 auth=self._auth,
                 allow_redirects=False,
             )
@@ -134,6 +155,13 @@ class VendorApi:
     def _parsed(self, response: requests.Response, url: str) -> Answer:
         status = response.status_code
         label = f"source {self.source.name}: {url}"
+        if status in (403, 429) and response.headers.get("X-RateLimit-Remaining") == "0":
+            until = _reset_of(response)
+            raise UnavailableError(
+                f"{label} has no requests left for this account{until}; load it again then"
+            )
+        if status == 429 or status >= 500 or _asks_to_wait(response, None):
+            raise UnavailableError(f"{label} still answered {status} after {ATTEMPTS} attempts")
         if status in (401, 403):
             who = f"user {self.source.username}" if self.source.username else "the token"
             where = self.source.secret_env or "secret_env (none is named)"
@@ -141,8 +169,6 @@ class VendorApi:
                 f"{label} refused {who} ({status}); check the secret in {where} and the account's rights"
             )
             raise AccessDeniedError(message)
-        if status == 429 or status >= 500:
-            raise UnavailableError(f"{label} still answered {status} after {ATTEMPTS} attempts")
         if 300 <= status < 400:
             target = urlsplit(response.headers.get("Location", "")).hostname or "another address"
             raise IncompleteAnswerError(
@@ -167,6 +193,20 @@ class VendorApi:
         """Whether a link a vendor gave leads back to the same scheme, host and port."""
         here, there = urlsplit(self.source.url), urlsplit(link)
         return (here.scheme, here.hostname, here.port) == (there.scheme, there.hostname, there.port)
+
+
+def _asks_to_wait(response: requests.Response | None, error: BaseException | None) -> bool:
+    """Whether a refusal is one for now only: some say 403 where they mean 429 (GitHub's secondary limits)."""
+    del error
+    return response is not None and response.status_code == 403 and "Retry-After" in response.headers
+
+
+def _reset_of(response: requests.Response) -> str:
+    """When a limit is lifted, as GitHub states it: seconds since 1970."""
+    text = response.headers.get("X-RateLimit-Reset", "")
+    if not re.fullmatch(r"\d{1,11}", text, re.ASCII):
+        return ""
+    return f" until {datetime.fromtimestamp(int(text), UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _excerpt(text: str) -> str:
