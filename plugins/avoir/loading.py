@@ -10,6 +10,7 @@ of times: what is read twice lands once and is counted as a duplicate.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -387,7 +388,7 @@ class _Landing:
             ),
             (self.source.name,),
         ).fetchall()
-        named = [dict(zip(known.column_names, row, strict=True)) for row in rows]
+        named = [dict(zip(known.column_names, map(_as_landed, row), strict=True)) for row in rows]
         return {tuple(one[name] for name in known.key): one for one in named}
 
     def add_rows(self, rows: Rows) -> None:
@@ -683,6 +684,10 @@ class _Landing:
         ).fetchone()
         watermark: datetime = _only(row)
         return watermark.astimezone(UTC)
+
+
+def _as_landed(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def _named(file_name: str) -> str:

@@ -23,6 +23,7 @@ class Request:
     path: str
     parameters: dict[str, str]
     headers: dict[str, str]
+    body: bytes = b""
 
 
 @dataclass
@@ -59,8 +60,15 @@ def serving(answer: Answer) -> Iterator[str]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            self._answered()
+
+        def do_POST(self) -> None:
+            self._answered()
+
+        def _answered(self) -> None:
             parts = urlsplit(self.path)
-            asked = Request(parts.path, dict(parse_qsl(parts.query)), dict(self.headers))
+            body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            asked = Request(parts.path, dict(parse_qsl(parts.query)), dict(self.headers), body)
             reply = answer(asked)
             self.send_response(reply.status)
             for name, text in reply.headers.items():

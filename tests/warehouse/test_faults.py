@@ -24,6 +24,7 @@ from psycopg import sql
 from avoir.loading import create_raw, load_window, next_window
 from avoir.sources.model import SourceConnection, SourceError, Window
 from avoir.sources.register import SYSTEMS, system_of
+from tests.vendors import confluence as confluence_fake
 from tests.vendors.faults import Passed, Proxy, proxy_to
 from tests.vendors.github import REPOSITORY, GitHubInstance
 from tests.vendors.gitlab import PROJECT, GitLabInstance
@@ -32,6 +33,7 @@ from tests.vendors.prometheus import PrometheusServer
 from tests.vendors.request_tracker import running_request_tracker
 from tests.vendors.servicenow import ServiceNowInstance
 from tests.vendors.serving import Request, connection_to, serving
+from tests.vendors.sharepoint import CLIENT, LIST, SITE, SharePointSite
 
 pytestmark = pytest.mark.warehouse
 
@@ -145,6 +147,60 @@ def github(stack: ExitStack) -> World:
     )
 
 
+REGISTER = {"register": "risks", "key": ["Id"], "columns": {"Id": "text", "Due": "date"}}
+
+
+class StorageRows:
+    """The rows of a table in a page's body, as far as a list of them is spoiled."""
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        self.storage = body["body"]["storage"]
+
+    def reverse(self) -> None:
+        self._replace(lambda rows: rows[::-1])
+
+    def clear(self) -> None:
+        self._replace(lambda rows: [])
+
+    def _replace(self, change: Callable[[list[str]], list[str]]) -> None:
+        before, head, *rows, after = re.split(r"(?=<tr>)|(?<=</tr>)(?=</tbody>)", self.storage["value"])
+        self.storage["value"] = before + head + "".join(change(rows)) + after
+
+
+def register_confluence(stack: ExitStack) -> World:
+    site = confluence_fake.ConfluenceSite()
+    ids = [str(number) for number in range(1, 6)]
+    for page, page_id in enumerate(ids):
+        rows = [[f"R{n}", f"{at:%Y-%m-%d}"] for n, at in enumerate(ROOMS) if n // PAGE == page]
+        site.pages[page_id] = (["Id", "Due"], rows)
+    return World(
+        url=stack.enter_context(serving(site)),
+        connect=lambda url, name: connection_to(
+            url, "register_confluence", name=name, username=confluence_fake.ACCOUNT, pages=ids, **REGISTER
+        ),
+        is_page=lambda request: "/pages/" in request.path,
+        rows_of=lambda body: [StorageRows(body)],
+        happen=lambda at: site.pages["5"][1].append([f"L{at:%j}", f"{at:%Y-%m-%d}"]),
+    )
+
+
+def register_sharepoint(stack: ExitStack) -> World:
+    site = SharePointSite()
+    for number, at in enumerate(ROOMS):
+        site.add(at, Id=f"R{number}", Due=f"{at:%Y-%m-%d}")
+    upstream = stack.enter_context(serving(site))
+    return World(
+        url=upstream,
+        connect=lambda url, name: connection_to(
+            url, "register_sharepoint", name=name, username=CLIENT, site=SITE, list=LIST,
+            token_url=f"{upstream}/oauth2/v2.0/token", **REGISTER,
+        ),
+        is_page=lambda request: request.path.endswith("/items"),
+        rows_of=lambda body: [body["value"]],
+        happen=lambda at: site.add(at, Id=f"L{at:%j}", Due=f"{at:%Y-%m-%d}"),
+    )  # fmt: skip
+
+
 MAKERS = {
     "servicenow": servicenow,
     "prometheus": prometheus,
@@ -152,6 +208,8 @@ MAKERS = {
     "request_tracker": request_tracker,
     "gitlab": gitlab,
     "github": github,
+    "register_confluence": register_confluence,
+    "register_sharepoint": register_sharepoint,
 }
 
 
@@ -184,6 +242,7 @@ def _small_pages_and_short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("avoir.sources.vendor_http.READ_SECONDS", 1)
     monkeypatch.setattr("avoir.sources.servicenow.PAGE_ROWS", PAGE)
     monkeypatch.setattr("avoir.sources.request_tracker.PAGE_ROWS", PAGE)
+    monkeypatch.setattr("avoir.sources.register_sharepoint.PAGE_ROWS", PAGE)
     monkeypatch.setattr("avoir.sources.gitlab.PAGE_ROWS", PAGE)
     monkeypatch.setattr("avoir.sources.github.PAGE_ROWS", PAGE)
 
@@ -295,6 +354,18 @@ OUTCOMES: dict[str, dict[str, Cell]] = {
         "page_without_rows": ("that was promised is empty", "that was promised is empty"),
     },
     "github": {
+        **_STAYS_AWAY,
+        "page_twice": ("a page that was read before", "a page that was read before"),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": ("that was promised is empty", "that was promised is empty"),
+    },
+    "register_confluence": {
+        **_STAYS_AWAY,
+        "page_twice": ("another answer was given", "another answer was given"),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": ("has no rows, which is not", "has no rows, which is not"),
+    },
+    "register_sharepoint": {
         **_STAYS_AWAY,
         "page_twice": ("a page that was read before", "a page that was read before"),
         "page_reordered": (WHOLE, WHOLE),

@@ -34,14 +34,15 @@ EXCEL_SUFFIXES = (".xlsx", ".xls", ".ods")
 class Layout:
     """How the tables of a folder are written: columns by the name that the source gives them.
 
-    ``columns`` maps the names of the raw table to those of the file's header; a file may have more.
-    ``sheet`` is that of an Excel file; '' is its first.
+    ``columns`` maps the names of the raw table to those of the file's header; a file may have more, which are
+    read under their own names with ``every_column``. ``sheet`` is that of an Excel file; '' is its first.
     """
 
     columns: Mapping[str, str]
     encoding: str = "utf-8"
     delimiter: str = ","
     sheet: str = ""
+    every_column: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,17 +77,24 @@ def new_drops(
     Raises:
         SourceError: the folder is missing, unreadable or without any such file; a file is too large.
     """
+    for drop in all_drops(source, suffixes):
+        if drop.modified_at < window.end and not landed.has_file(drop.file.sha256):
+            yield drop
+
+
+def all_drops(source: SourceConnection, suffixes: Sequence[str]) -> Iterator[Drop]:
+    """Every file of the folder, the oldest first.
+
+    Raises:
+        SourceError: the folder is missing, unreadable or without any such file; a file is too large.
+    """
     found = _files(source, suffixes)
     if not found:
         names = ", ".join(suffixes)
         raise SourceError(f"source {source.name}: {source.path} holds no {names} file at all; is it mounted?")
     for modified_at, name, path in sorted(found):
-        if modified_at >= window.end:
-            continue
         content = _bytes(source, path)
-        file = SourceFile(name, hashlib.sha256(content).hexdigest(), len(content))
-        if not landed.has_file(file.sha256):
-            yield Drop(file, modified_at, content)
+        yield Drop(SourceFile(name, hashlib.sha256(content).hexdigest(), len(content)), modified_at, content)
 
 
 def lines_of(source: SourceConnection, drop: Drop, layout: Layout, table: str) -> Iterator[Line | Rejected]:
@@ -109,6 +117,10 @@ def lines_of(source: SourceConnection, drop: Drop, layout: Layout, table: str) -
     if twice := [name for name in layout.columns.values() if header.count(name) > 1]:
         raise SourceError(f"{label}:{first[0]} has two columns {twice[0]!r}")
     places = {name: header.index(shown) for name, shown in layout.columns.items()}
+    if layout.every_column:
+        if twice := [name for name in header if name and header.count(name) > 1]:
+            raise SourceError(f"{label}:{first[0]} has two columns {twice[0]!r}")
+        places |= {name: place for place, name in enumerate(header) if name and name not in places}
     for number, row in rows:
         if not any(cell.strip() for cell in row):
             continue

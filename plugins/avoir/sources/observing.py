@@ -26,9 +26,12 @@ _OBSERVED = (
 Record = Mapping[str, str]
 
 
-def observation_table(name: str, columns: Sequence[str], *, key: tuple[str, ...], subject: str) -> Table:
-    """A raw table of states that were seen of a record; ``columns`` are the record's own."""
-    return Table(name, (*text_columns(*columns), *_OBSERVED), key=key, updated="version_no", subject=subject)
+def observation_table(
+    name: str, columns: Sequence[str | Column], *, key: tuple[str, ...], subject: str
+) -> Table:
+    """A raw table of states that were seen of a record; ``columns`` are its own, text where not said."""
+    own = tuple(one if isinstance(one, Column) else Column(one) for one in columns)
+    return Table(name, (*own, *_OBSERVED), key=key, updated="version_no", subject=subject)
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,10 @@ class Observation:
         values = [row for row in changed if row is not None] + gone
         return Rows(self.table.name, values, range(1, len(values) + 1))
 
+    @property
+    def _told(self) -> list[str]:
+        return [one.name for one in self.table.columns if one.hashed and one.name != "version_no"]
+
     def _key(self, record: Record) -> tuple[str, ...]:
         return tuple(record[name] for name in self.table.key)
 
@@ -75,7 +82,7 @@ class Observation:
     ) -> tuple[str, ...] | None:
         before = known.get(self._key(record))
         state = {**record, "is_gone": "false"}
-        if before is not None and all(before[name] == text for name, text in state.items()):
+        if before is not None and all(before[name] == state[name] for name in self._told):
             return None
         return self._made(state, before, window, at)
 

@@ -45,6 +45,7 @@ from avoir.sources.model import (
     text_columns,
 )
 from avoir.sources.observing import zone_option
+from avoir.sources.register_landing import formats_of
 
 PLANS = Table(
     "plans",
@@ -210,20 +211,6 @@ def _columns(value: object) -> dict[str, str]:
     return dict(value)
 
 
-def _formats(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value or not all(isinstance(one, str) for one in value):
-        raise ValueError(f"must be a list of formats such as '%d/%m/%Y %H:%M', got {value!r}")
-    for pattern in value:
-        moment = datetime(2026, 11, 27, 13, 5, 9)  # noqa: DTZ001 only its digits are looked at
-        try:
-            read = datetime.strptime(moment.strftime(pattern), pattern)  # noqa: DTZ007 as above
-        except ValueError as error:
-            raise ValueError(f"{pattern!r} is no format of a date: {error}") from error
-        if read.date() != moment.date():
-            raise ValueError(f"{pattern!r} does not say year, month and day")
-    return tuple(value)
-
-
 def encoding_option() -> Option:
     """``encoding``: how the files are written."""
 
@@ -262,7 +249,7 @@ SYSTEM = System(
     reads="files",
     options={
         "columns": Option(required=True, check=_columns),
-        "formats": Option(default=["%Y-%m-%d", "%Y-%m-%d %H:%M:%S"], check=_formats),
+        "formats": Option(default=["%Y-%m-%d", "%Y-%m-%d %H:%M:%S"], check=formats_of),
         "timezone": zone_option(),
         "service": Option(default="", check=_text),
         "encoding": encoding_option(),

@@ -15,6 +15,9 @@ from avoir.sources import (
     jira,
     plan_file,
     prometheus,
+    register_confluence,
+    register_file,
+    register_sharepoint,
     request_tracker,
     servicenow,
     upptime,
@@ -37,6 +40,9 @@ SYSTEMS: tuple[System, ...] = (
     plan_file.SYSTEM,
     gitlab.SYSTEM,
     github.SYSTEM,
+    register_file.SYSTEM,
+    register_confluence.SYSTEM,
+    register_sharepoint.SYSTEM,
 )
 
 #: Every raw table once, by its full name: systems that bring the same documents another way share theirs.

@@ -13,13 +13,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
 from requests.auth import HTTPBasicAuth
 
 from avoir.sources.model import SourceConnection, SourceError
+
+if TYPE_CHECKING:
+    from dlt.sources.helpers.requests import Client
 
 ATTEMPTS = 6
 CONNECT_SECONDS = 10
@@ -55,7 +58,9 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class _BasicAuth:
+class BasicAuth:
+    """HTTP Basic authentication that shows no password."""
+
     username: str
     password: str
 
@@ -64,11 +69,13 @@ class _BasicAuth:
         return request
 
     def __repr__(self) -> str:
-        return f"_BasicAuth({self.username})"
+        return f"BasicAuth({self.username})"
 
 
 @dataclass(frozen=True)
-class _BearerAuth:
+class BearerAuth:
+    """A bearer token that is not shown."""
+
     token: str
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -76,43 +83,57 @@ class _BearerAuth:
         return request
 
     def __repr__(self) -> str:
-        return "_BearerAuth"
+        return "BearerAuth"
 
 
 @dataclass(frozen=True)
-class _NoAuth:
+class NoAuth:
     """Given explicitly, because requests would otherwise look for credentials in ``~/.netrc``."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         return request
 
 
+def vendor_client() -> Client:
+    """The client that waits: what is refused for now, or broken on its way, is asked for again."""
+    # dlt is imported late (2 s of CPU) and told before that it may not report anything to anyone.
+    os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
+    from dlt.sources.helpers.requests import Client
+
+    return Client(
+        request_timeout=(CONNECT_SECONDS, READ_SECONDS),
+        raise_for_status=False,
+        request_max_attempts=ATTEMPTS,
+        request_backoff_factor=BACKOFF_FACTOR,
+        request_max_retry_delay=LONGEST_WAIT_SECONDS,
+        retry_condition=_asks_to_wait,
+    )
+
+
 class VendorApi:
     """One vendor's HTTP API. Basic authentication with a username, a bearer token without one.
 
-    ``headers`` are sent with every request, beside those that make it one for JSON.
+    ``headers`` are sent with every request, beside those that make it one for JSON. ``token`` is a bearer
+    token that was given for the username and the secret.
     """
 
-    def __init__(self, source: SourceConnection, headers: Mapping[str, str] | None = None) -> None:
-        # dlt is imported late (2 s of CPU) and told before that it may not report anything to anyone.
-        os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
-        from dlt.sources.helpers.requests import Client
-
+    def __init__(
+        self,
+        source: SourceConnection,
+        headers: Mapping[str, str] | None = None,
+        *,
+        token: str | None = None,
+    ) -> None:
         self.source = source
         self._headers = {"Accept": "application/json", **(headers or {})}
-        self._auth: _BasicAuth | _BearerAuth | _NoAuth = _NoAuth()
-        if source.username is not None:
-            self._auth = _BasicAuth(source.username, source.secret)
+        self._auth: BasicAuth | BearerAuth | NoAuth = NoAuth()
+        if token is not None:
+            self._auth = BearerAuth(token)
+        elif source.username is not None:
+            self._auth = BasicAuth(source.username, source.secret)
         elif source.secret_env is not None:
-            self._auth = _BearerAuth(source.secret)
-        self._client = Client(
-            request_timeout=(CONNECT_SECONDS, READ_SECONDS),
-            raise_for_status=False,
-            request_max_attempts=ATTEMPTS,
-            request_backoff_factor=BACKOFF_FACTOR,
-            request_max_retry_delay=LONGEST_WAIT_SECONDS,
-            retry_condition=_asks_to_wait,
-        )
+            self._auth = BearerAuth(source.secret)
+        self._client = vendor_client()
 
     def get(self, path: str, parameters: Mapping[str, str]) -> Answer:
         """GET ``path`` below the source's address and parse its JSON.
