@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -34,6 +35,8 @@ from tests.vendors.request_tracker import running_request_tracker
 from tests.vendors.servicenow import ServiceNowInstance
 from tests.vendors.serving import Request, connection_to, serving
 from tests.vendors.sharepoint import CLIENT, LIST, SITE, SharePointSite
+from tests.vendors.xero import CLIENT as XERO_CLIENT
+from tests.vendors.xero import XeroOrganisation
 
 pytestmark = pytest.mark.warehouse
 
@@ -201,6 +204,26 @@ def register_sharepoint(stack: ExitStack) -> World:
     )  # fmt: skip
 
 
+def xero_api(stack: ExitStack) -> World:
+    organisation = XeroOrganisation()
+
+    def happen(at: datetime) -> None:
+        organisation.bill(at, at.date(), [("SUP", Decimal("10.00"))])
+
+    for at in ROOMS:
+        happen(at)
+    upstream = stack.enter_context(serving(organisation))
+    return World(
+        url=upstream,
+        connect=lambda url, name: connection_to(
+            url, "xero_api", name=name, username=XERO_CLIENT, token_url=f"{upstream}/connect/token"
+        ),
+        is_page=lambda request: request.path.endswith("/Invoices"),
+        rows_of=lambda body: [body["Invoices"]],
+        happen=happen,
+    )
+
+
 MAKERS = {
     "servicenow": servicenow,
     "prometheus": prometheus,
@@ -210,6 +233,7 @@ MAKERS = {
     "github": github,
     "register_confluence": register_confluence,
     "register_sharepoint": register_sharepoint,
+    "xero_api": xero_api,
 }
 
 
@@ -244,6 +268,7 @@ def _small_pages_and_short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("avoir.sources.request_tracker.PAGE_ROWS", PAGE)
     monkeypatch.setattr("avoir.sources.register_sharepoint.PAGE_ROWS", PAGE)
     monkeypatch.setattr("avoir.sources.gitlab.PAGE_ROWS", PAGE)
+    monkeypatch.setattr("avoir.sources.xero_api.PAGE_ROWS", PAGE)
     monkeypatch.setattr("avoir.sources.github.PAGE_ROWS", PAGE)
 
 
@@ -370,6 +395,12 @@ OUTCOMES: dict[str, dict[str, Cell]] = {
         "page_twice": ("a page that was read before", "a page that was read before"),
         "page_reordered": (WHOLE, WHOLE),
         "page_without_rows": ("that was promised is empty", "that was promised is empty"),
+    },
+    "xero_api": {
+        **_STAYS_AWAY,
+        "page_twice": ("gave page 1 when asked for 2", "gave page 1 when asked for 2"),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": (WHOLE, "in each of 3 walks"),
     },
 }
 

@@ -22,6 +22,7 @@ from avoir.sources import (
     servicenow,
     upptime,
     xero,
+    xero_api,
 )
 from avoir.sources.model import SourceConnection, SourceError, System, Table
 
@@ -43,6 +44,7 @@ SYSTEMS: tuple[System, ...] = (
     register_file.SYSTEM,
     register_confluence.SYSTEM,
     register_sharepoint.SYSTEM,
+    xero_api.SYSTEM,
 )
 
 #: Every raw table once, by its full name: systems that bring the same documents another way share theirs.
