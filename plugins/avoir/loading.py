@@ -10,6 +10,7 @@ of times: what is read twice lands once and is counted as a duplicate.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -370,6 +371,28 @@ class _Landing:
         ).fetchall()
         return frozenset(value for (value,) in rows)
 
+    def newest(self, table: str) -> dict[tuple[str, ...], dict[str, str]]:
+        """See :class:`avoir.sources.model.Landed`."""
+        known = self.system.table(table)
+        if known.updated is None:
+            raise ValueError(f"records of {table} never change, so none of their versions is the newest")
+        rows = self.connection.execute(
+            sql.SQL(
+                """
+                select distinct on ({key}) {columns} from {table} where _source_name = %s
+                order by {key}, length({updated}) desc, {updated} desc, _batch_id desc, _source_row desc
+                """
+            ).format(
+                key=sql.SQL(", ").join(map(sql.Identifier, known.key)),
+                columns=sql.SQL(", ").join(map(sql.Identifier, known.column_names)),
+                table=sql.Identifier(self.system.schema, known.name),
+                updated=sql.Identifier(known.updated),
+            ),
+            (self.source.name,),
+        ).fetchall()
+        named = [dict(zip(known.column_names, map(_as_landed, row), strict=True)) for row in rows]
+        return {tuple(one[name] for name in known.key): one for one in named}
+
     def add_rows(self, rows: Rows) -> None:
         """Copy rows into the temporary table of theirs."""
         table = self.system.table(rows.table)
@@ -703,6 +726,10 @@ class _Landing:
         ).fetchone()
         watermark: datetime = _only(row)
         return watermark.astimezone(UTC)
+
+
+def _as_landed(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def _named(file_name: str) -> str:

@@ -21,13 +21,17 @@ from psycopg import sql
 
 from avoir.findings import Finding
 from avoir.sources.model import System, Table
-from avoir.sources.register import RAW_TABLES, TICKET_SYSTEMS
+from avoir.sources.register import RAW_TABLES, RELEASE_SYSTEMS, TICKET_SYSTEMS
 from avoir.thresholds import Thresholds
 
 QUERIES = Path(__file__).parent / "sql" / "reconciliations"
 _STAGED_TICKETS = " union all ".join(
     f"select * from staging.stg_{system.name}__tickets"  # noqa: S608 - names of the register
     for system in TICKET_SYSTEMS
+)
+_STAGED_RELEASES = " union all ".join(
+    f"select source_name, release_key from staging.stg_{system.name}__releases"  # noqa: S608 - as above
+    for system in RELEASE_SYSTEMS
 )
 
 MONTHS = "candidate.mart_vendor_month"
@@ -147,7 +151,7 @@ def reconcile(connection: psycopg.Connection, thresholds: Thresholds) -> list[Re
 
 def _asked(connection: psycopg.Connection, one: Reconciliation, limits: Mapping[str, Any]) -> Reconciled:
     text = (QUERIES / f"{one.file}.sql").read_text(encoding="utf-8").replace("%", "%%")
-    text = text.replace("{staged_tickets}", _STAGED_TICKETS)
+    text = text.replace("{staged_tickets}", _STAGED_TICKETS).replace("{staged_releases}", _STAGED_RELEASES)
     query = re.sub(rf":({'|'.join(limits)})\b", r"%(\1)s", text)
     rows = connection.execute(query.encode(), limits).fetchall()
     if one.effect == "blocks":

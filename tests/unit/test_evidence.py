@@ -289,14 +289,20 @@ def test_amounts_keep_their_minor_units_and_lose_the_zeros_of_a_quotient() -> No
 
 
 def test_every_raw_table_of_the_register_says_what_its_rows_are_about() -> None:
-    # A contact is behind no fact, nor what Jira reports of its own clocks, nor that a record is gone.
+    # A contact is behind no fact, nor what Jira reports of its own clocks, nor that a record is gone; what a
+    # release delivered its milestone says; registers judge nothing yet.
     unread = {
         "raw_xero.contacts",
+        "raw_xero.credit_notes",
         "raw_jira.sla_cycles",
         "raw_jira.issue_deletions",
         "raw_servicenow.sys_audit_delete",
         "raw_zendesk.ticket_deletions",
         "raw_redmine.issue_deletions",
         "raw_asana.task_deletions",
+        "raw_gitlab.releases",
+        "raw_github.releases",
+        "raw_register.entries",
+        "raw_register.columns",
     }
     assert set(RAW_TABLES) - set(_RESOLVERS) == unread

@@ -1,4 +1,4 @@
-"""Every ticket system offers its tickets and their events in one shape, and is known on both sides of dbt."""
+"""Systems of one kind offer the models one shape, and are known on both sides of dbt."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from avoir.sources.register import TICKET_SYSTEMS
+from avoir.sources.register import RELEASE_SYSTEMS, TICKET_SYSTEMS
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 SHAPES = ("tickets", "ticket_events")
@@ -46,3 +46,18 @@ def test_no_view_of_a_system_keeps_an_increment_from_its_rows(system: str, shape
     bare = "\n".join(line for line in statement.splitlines() if not line.startswith("--"))
     found = re.findall(r"^\s*(with|where|group|order|having|distinct|limit)\b", bare, re.MULTILINE)
     assert not found, f"stg_{system}__{shape} has {found}: filter in the intermediate model instead"
+
+
+def test_the_models_and_the_auditor_know_the_same_systems_of_releases() -> None:
+    macro = (PROJECT / "macros" / "releases.sql").read_text()
+    known = re.search(r"set known = (\[.*?\])", macro)
+    assert known is not None
+    assert yaml.safe_load(known[1]) == [system.name for system in RELEASE_SYSTEMS]
+
+
+@pytest.mark.parametrize("shape", ["releases", "release_events"])
+@pytest.mark.parametrize("system", [system.name for system in RELEASE_SYSTEMS])
+def test_the_views_of_every_system_of_releases_have_the_same_columns(system: str, shape: str) -> None:
+    columns = columns_of(f"stg_{system}__{shape}")
+    assert len(columns) > 10
+    assert columns == columns_of(f"stg_servicenow__{shape}")

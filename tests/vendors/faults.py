@@ -49,9 +49,8 @@ class Proxy:
         request = Request(parts.path, dict(parse_qsl(parts.query)), headers)
         self.requests.append(request)
         number = len(self.requests)
-        kept = {
-            name: text for name, text in headers.items() if name.lower() not in ("host", "accept-encoding")
-        }
+        # With the host that was asked: a server that links its pages links them there.
+        kept = {name: text for name, text in headers.items() if name.lower() != "accept-encoding"}
         answer = requests.get(f"{self.upstream}{path}", headers=kept, timeout=60, allow_redirects=False)
         shown = {n: t for n, t in answer.headers.items() if n.lower() not in _OF_THE_CONNECTION}
         passed = Passed(request, answer.status_code, shown, answer.content)

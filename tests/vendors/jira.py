@@ -11,7 +11,7 @@ import base64
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -43,6 +43,7 @@ class JiraInstance:
     shown_histories: int = 40
     shown_comments: int = 20
     issues: dict[str, Issue] = field(default_factory=dict)
+    versions: list[dict[str, Any]] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     #: Called with the number of searches so far, before each is answered.
     between: Callable[[int], None] = lambda number: None
@@ -110,6 +111,21 @@ class JiraInstance:
         )
         issue.updated = max(issue.updated, at)
 
+    def plan(self, name: str, due: date | None, *, project: str = "SUP") -> dict[str, Any]:
+        """A version of a project; it keeps no instant of its making."""
+        version = {
+            "self": f"https://x/rest/api/3/version/{30_000 + len(self.versions)}",
+            "id": str(30_000 + len(self.versions)),
+            "name": name,
+            "archived": False,
+            "released": False,
+            "projectId": {"SUP": 1}.get(project, 2),
+        }
+        if due is not None:
+            version["releaseDate"] = due.isoformat()
+        self.versions.append(version)
+        return version
+
     # --- the API ---
 
     def __call__(self, request: Request) -> Reply:
@@ -128,6 +144,8 @@ class JiraInstance:
             self.searches += 1
             self.between(self.searches)
             return self._search(request.parameters)
+        if versions := re.fullmatch(r"project/([A-Z]+)/version", path):
+            return self._versions(versions[1], request)
         if sla := re.fullmatch(r"/rest/servicedeskapi/request/(\d+)/sla", request.path):
             return self._sla(self.issues.get(sla[1]))
         found = re.fullmatch(r"issue/(\d+)(?:/(changelog|comment))?", path)
@@ -202,6 +220,21 @@ class JiraInstance:
                 "histories": newest,
             }
         return shown
+
+    def _versions(self, project: str, request: Request) -> Reply:
+        start = int(request.parameters["startAt"])
+        rows = min(self.cap, int(request.parameters["maxResults"]))
+        found = [one for one in self.versions if one["projectId"] == {"SUP": 1}.get(project, 2)]
+        base = f"https://x{request.path}"
+        body = {
+            "self": f"{base}?startAt={start}",
+            "maxResults": rows,
+            "startAt": start,
+            "total": len(found),
+            "isLast": start + rows >= len(found),
+            "values": found[start : start + rows],
+        }
+        return Reply.json(body if body["isLast"] else {**body, "nextPage": f"{base}?startAt={start + rows}"})
 
     def _sla(self, issue: Issue | None) -> Reply:
         if issue is None or issue.slas is None:

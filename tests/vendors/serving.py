@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from avoir.sources.model import SourceConnection
 from avoir.sources.register import SYSTEMS
@@ -23,6 +23,7 @@ class Request:
     path: str
     parameters: dict[str, str]
     headers: dict[str, str]
+    body: bytes = b""
 
 
 @dataclass
@@ -39,6 +40,18 @@ class Reply:
 Answer = Callable[[Request], Reply]
 
 
+def linked(request: Request, records: list[Any], *, headers: dict[str, str] | None = None) -> Reply:
+    """A page of a list, with the ``Link`` to the next one on the host that was asked."""
+    rows = min(100, int(request.parameters.get("per_page", "30")))
+    page = int(request.parameters.get("page", "1"))
+    links = {}
+    if page * rows < len(records):
+        query = urlencode({**request.parameters, "page": str(page + 1)})
+        address = f"http://{request.headers['Host']}{request.path}?{query}"
+        links["Link"] = f'<{address}>; rel="next", <{address}>; rel="last"'
+    return Reply.json(records[(page - 1) * rows : page * rows], headers={**(headers or {}), **links})
+
+
 @contextmanager
 def serving(answer: Answer) -> Iterator[str]:
     """The address of a server that answers so."""
@@ -47,8 +60,15 @@ def serving(answer: Answer) -> Iterator[str]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            self._answered()
+
+        def do_POST(self) -> None:
+            self._answered()
+
+        def _answered(self) -> None:
             parts = urlsplit(self.path)
-            asked = Request(parts.path, dict(parse_qsl(parts.query)), dict(self.headers))
+            body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            asked = Request(parts.path, dict(parse_qsl(parts.query)), dict(self.headers), body)
             reply = answer(asked)
             self.send_response(reply.status)
             for name, text in reply.headers.items():

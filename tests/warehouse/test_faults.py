@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -24,14 +25,20 @@ from psycopg import sql
 from avoir.loading import create_raw, load_window, next_window
 from avoir.sources.model import SourceConnection, SourceError, Window
 from avoir.sources.register import SYSTEMS, system_of
+from tests.vendors import confluence as confluence_fake
 from tests.vendors.asana import SUPPORT, AsanaWorkspace
 from tests.vendors.faults import Passed, Proxy, proxy_to
+from tests.vendors.github import REPOSITORY, GitHubInstance
+from tests.vendors.gitlab import PROJECT, GitLabInstance
 from tests.vendors.jira import ACCOUNT, AGENT, JiraInstance
 from tests.vendors.prometheus import PrometheusServer
 from tests.vendors.redmine import RedmineServer
 from tests.vendors.request_tracker import running_request_tracker
 from tests.vendors.servicenow import ServiceNowInstance
 from tests.vendors.serving import Request, connection_to, serving
+from tests.vendors.sharepoint import CLIENT, LIST, SITE, SharePointSite
+from tests.vendors.xero import CLIENT as XERO_CLIENT
+from tests.vendors.xero import XeroOrganisation, spelt
 from tests.vendors.zendesk import ACCOUNT as ZENDESK_ACCOUNT
 from tests.vendors.zendesk import AGENT as ZENDESK_AGENT
 from tests.vendors.zendesk import ZendeskInstance
@@ -56,7 +63,7 @@ class World:
     connect: Callable[[str, str], SourceConnection]
     is_page: Callable[[Request], bool]
     rows_of: Callable[[Any], list[list[Any]]]
-    happen: Callable[[datetime], None]
+    happen: Callable[[datetime], object]
 
 
 def servicenow(stack: ExitStack) -> World:
@@ -170,6 +177,113 @@ def asana(stack: ExitStack) -> World:
     )
 
 
+def gitlab(stack: ExitStack) -> World:
+    instance = GitLabInstance()
+    for at in ROOMS:
+        instance.release(at, f"v{at:%j}", instance.plan(at, f"Plan of {at:%j}", at.date()))
+    return World(
+        url=stack.enter_context(serving(instance)),
+        connect=lambda url, name: connection_to(
+            url, "gitlab", name=name, username=None, projects=[PROJECT], approved_dates="every"
+        ),
+        is_page=lambda request: request.path.endswith("/milestones"),
+        rows_of=lambda body: [body],
+        happen=lambda at: instance.plan(at, f"Late {at:%j}", at.date()),
+    )
+
+
+def github(stack: ExitStack) -> World:
+    instance = GitHubInstance()
+    for at in ROOMS:
+        instance.plan(at, f"v{at:%j}", at.date())
+        instance.release(at, f"v{at:%j}")
+    return World(
+        url=stack.enter_context(serving(instance)),
+        connect=lambda url, name: connection_to(
+            url, "github", name=name, username=None, repositories=[REPOSITORY]
+        ),
+        is_page=lambda request: request.path.endswith("/milestones"),
+        rows_of=lambda body: [body],
+        happen=lambda at: instance.plan(at, f"Late {at:%j}", at.date()),
+    )
+
+
+REGISTER = {"register": "risks", "key": ["Id"], "columns": {"Id": "text", "Due": "date"}}
+
+
+class StorageRows:
+    """The rows of a table in a page's body, as far as a list of them is spoiled."""
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        self.storage = body["body"]["storage"]
+
+    def reverse(self) -> None:
+        self._replace(lambda rows: rows[::-1])
+
+    def clear(self) -> None:
+        self._replace(lambda rows: [])
+
+    def _replace(self, change: Callable[[list[str]], list[str]]) -> None:
+        before, head, *rows, after = re.split(r"(?=<tr>)|(?<=</tr>)(?=</tbody>)", self.storage["value"])
+        self.storage["value"] = before + head + "".join(change(rows)) + after
+
+
+def register_confluence(stack: ExitStack) -> World:
+    site = confluence_fake.ConfluenceSite()
+    ids = [str(number) for number in range(1, 6)]
+    for page, page_id in enumerate(ids):
+        rows = [[f"R{n}", f"{at:%Y-%m-%d}"] for n, at in enumerate(ROOMS) if n // PAGE == page]
+        site.pages[page_id] = (["Id", "Due"], rows)
+    return World(
+        url=stack.enter_context(serving(site)),
+        connect=lambda url, name: connection_to(
+            url, "register_confluence", name=name, username=confluence_fake.ACCOUNT, pages=ids, **REGISTER
+        ),
+        is_page=lambda request: "/pages/" in request.path,
+        rows_of=lambda body: [StorageRows(body)],
+        happen=lambda at: site.pages["5"][1].append([f"L{at:%j}", f"{at:%Y-%m-%d}"]),
+    )
+
+
+def register_sharepoint(stack: ExitStack) -> World:
+    site = SharePointSite()
+    for number, at in enumerate(ROOMS):
+        site.add(at, Id=f"R{number}", Due=f"{at:%Y-%m-%d}")
+    upstream = stack.enter_context(serving(site))
+    return World(
+        url=upstream,
+        connect=lambda url, name: connection_to(
+            url, "register_sharepoint", name=name, username=CLIENT, site=SITE, list=LIST,
+            token_url=f"{upstream}/oauth2/v2.0/token", **REGISTER,
+        ),
+        is_page=lambda request: request.path.endswith("/items"),
+        rows_of=lambda body: [body["value"]],
+        happen=lambda at: site.add(at, Id=f"L{at:%j}", Due=f"{at:%Y-%m-%d}"),
+    )  # fmt: skip
+
+
+def xero_api(stack: ExitStack) -> World:
+    organisation = XeroOrganisation()
+
+    def happen(at: datetime) -> None:
+        bill = organisation.bill(at, at.date(), [("SUP", Decimal("10.00"))])
+        # With amounts that a page which is spoilt on its way writes as they were.
+        organisation.invoices[-1] = json.loads(spelt(bill))
+
+    for at in ROOMS:
+        happen(at)
+    upstream = stack.enter_context(serving(organisation))
+    return World(
+        url=upstream,
+        connect=lambda url, name: connection_to(
+            url, "xero_api", name=name, username=XERO_CLIENT, token_url=f"{upstream}/connect/token"
+        ),
+        is_page=lambda request: request.path.endswith("/Invoices"),
+        rows_of=lambda body: [body["Invoices"]],
+        happen=happen,
+    )
+
+
 MAKERS = {
     "servicenow": servicenow,
     "prometheus": prometheus,
@@ -178,6 +292,11 @@ MAKERS = {
     "zendesk": zendesk,
     "redmine": redmine,
     "asana": asana,
+    "gitlab": gitlab,
+    "github": github,
+    "register_confluence": register_confluence,
+    "register_sharepoint": register_sharepoint,
+    "xero_api": xero_api,
 }
 
 
@@ -213,6 +332,10 @@ def _small_pages_and_short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("avoir.sources.zendesk.PAGE_TICKETS", PAGE)
     monkeypatch.setattr("avoir.sources.redmine.PAGE_ROWS", PAGE)
     monkeypatch.setattr("avoir.sources.asana.PAGE_ROWS", PAGE)
+    monkeypatch.setattr("avoir.sources.register_sharepoint.PAGE_ROWS", PAGE)
+    monkeypatch.setattr("avoir.sources.gitlab.PAGE_ROWS", PAGE)
+    monkeypatch.setattr("avoir.sources.xero_api.PAGE_ROWS", PAGE)
+    monkeypatch.setattr("avoir.sources.github.PAGE_ROWS", PAGE)
 
 
 # --- the faults ---
@@ -332,6 +455,36 @@ OUTCOMES: dict[str, dict[str, Cell]] = {
         "page_twice": ("did not say where its next page is", "did not say where its next page is"),
         "page_reordered": (WHOLE, WHOLE),
         "page_without_rows": ("that was promised is empty", "that was promised is empty"),
+    },
+    "gitlab": {
+        **_STAYS_AWAY,
+        "page_twice": ("a page that was read before", "a page that was read before"),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": ("that was promised is empty", "that was promised is empty"),
+    },
+    "github": {
+        **_STAYS_AWAY,
+        "page_twice": ("a page that was read before", "a page that was read before"),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": ("that was promised is empty", "that was promised is empty"),
+    },
+    "register_confluence": {
+        **_STAYS_AWAY,
+        "page_twice": ("another answer was given", "another answer was given"),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": ("has no rows, which is not", "has no rows, which is not"),
+    },
+    "register_sharepoint": {
+        **_STAYS_AWAY,
+        "page_twice": ("a page that was read before", "a page that was read before"),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": ("that was promised is empty", "that was promised is empty"),
+    },
+    "xero_api": {
+        **_STAYS_AWAY,
+        "page_twice": ("gave page 1 when asked for 2", "gave page 1 when asked for 2"),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": (WHOLE, "in each of 3 walks"),
     },
 }
 

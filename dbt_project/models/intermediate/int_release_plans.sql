@@ -4,34 +4,70 @@ with releases as (
 
 ),
 
-change_versions as (
+event_versions as (
 
     select
         *,
-        {{ staged_version_rank('record_key, change_key', 'changed_us') }}
-    from {{ ref('stg_servicenow__field_changes') }}
-    where
-        table_name = 'rm_release'
-        and (source_name, record_key) in (
-            select
-                source_name,
-                release_key
-            from releases
-        )
+        {{ staged_version_rank('release_key, event_key', 'event_us') }}
+    from (
+        {{ staged_by_release_systems(
+            'release_events',
+            'where (source_name, release_key) in (select releases.source_name, releases.release_key from releases)'
+        ) }}
+    ) as staged
 
 ),
 
-changes as (
+events as (
 
-    select * from change_versions
+    select * from event_versions
     where version_rank = 1
 
 ),
 
-known_changes as (
+known_events as (
 
-    select * from changes
-    where changed_us < {{ as_of_us() }}
+    select * from events
+    where event_us < {{ as_of_us() }}
+
+),
+
+observed_dates as (
+
+    -- A date that is taken away moves nothing, so observations without one are passed over.
+    select
+        *,
+        lag(due_us) over (
+            partition by source_name, release_key order by change_sequence, event_key
+        ) as seen_before_us
+    from known_events
+    where event_kind = 'observation' and due_us is not null
+
+),
+
+known_replans as (
+
+    select
+        source_name,
+        release_key,
+        event_us,
+        change_sequence,
+        event_key,
+        plan_key,
+        due_us
+    from known_events
+    where event_kind = 'change' and field = 'due'
+    union all
+    select
+        source_name,
+        release_key,
+        event_us,
+        change_sequence,
+        event_key,
+        plan_key,
+        due_us
+    from observed_dates
+    where due_us <> seen_before_us
 
 ),
 
@@ -39,14 +75,14 @@ replans as (
 
     select
         source_name,
-        record_key as release_key,
-        changed_us as requested_us,
-        {{ servicenow_us('new_value') }} as due_us,
+        release_key,
+        event_us as requested_us,
+        due_us,
+        plan_key,
         row_number() over (
-            partition by source_name, record_key order by changed_us, change_sequence, change_key
+            partition by source_name, release_key order by event_us, change_sequence, event_key
         ) as plan_no
-    from known_changes
-    where field = 'end_date'
+    from known_replans
 
 ),
 
@@ -54,39 +90,56 @@ first_replans as (
 
     select
         source_name,
-        record_key as release_key,
-        {{ servicenow_us('old_value') }} as original_due_us,
+        release_key,
+        old_due_us as original_due_us,
         row_number() over (
-            partition by source_name, record_key order by changed_us, change_sequence, change_key
+            partition by source_name, release_key order by event_us, change_sequence, event_key
         ) as plan_no
-    from changes
-    where field = 'end_date'
+    from events
+    where event_kind = 'change' and field = 'due'
+
+),
+
+first_seen as (
+
+    select
+        source_name,
+        release_key,
+        event_us,
+        due_us
+    from observed_dates
+    where seen_before_us is null
 
 ),
 
 plans as (
 
-    -- Version 0 is the date the release was created with: the old value of the first replan, whenever that
-    -- came, else the present one.
+    -- Version 0 is the date the release was created with: the old value of the first replan, whenever that came, or
+    -- the first date that was seen, else the present one.
     select
         releases.source_name,
         releases.release_key,
         0 as plan_no,
-        releases.planned_us as requested_us,
-        coalesce(first_replans.original_due_us, releases.due_us) as due_us
+        coalesce(releases.planned_us, first_seen.event_us) as requested_us,
+        coalesce(first_replans.original_due_us, first_seen.due_us, releases.due_us) as due_us,
+        releases.plan_key
     from releases
     left join first_replans
         on
             releases.source_name = first_replans.source_name
             and releases.release_key = first_replans.release_key
             and first_replans.plan_no = 1
+    left join first_seen
+        on releases.source_name = first_seen.source_name and releases.release_key = first_seen.release_key
+    where releases.approval_rule is null or first_seen.release_key is not null
     union all
     select
         source_name,
         release_key,
         plan_no,
         requested_us,
-        due_us
+        due_us,
+        plan_key
     from replans
 
 ),
@@ -102,25 +155,34 @@ followed as (
 
 approvals as (
 
+    -- An approval is of the version that it names, or of the plan that stood when it came.
     select
         followed.source_name,
         followed.release_key,
         followed.plan_no,
-        min(known_changes.changed_us) as approved_us
+        min(known_events.event_us) as approved_us
     from followed
-    inner join known_changes
+    inner join known_events
         on
-            followed.source_name = known_changes.source_name
-            and followed.release_key = known_changes.record_key
-            and known_changes.field = 'approval'
-            and known_changes.new_value = 'approved'
-            and followed.requested_us <= known_changes.changed_us
-            and (followed.next_requested_us is null or followed.next_requested_us > known_changes.changed_us)
+            followed.source_name = known_events.source_name
+            and followed.release_key = known_events.release_key
+            and known_events.field = 'approval'
+            and known_events.approval = 'approved'
+            and (
+                followed.plan_key = known_events.plan_key
+                or (
+                    known_events.plan_key is null
+                    and followed.requested_us <= known_events.event_us
+                    and (
+                        followed.next_requested_us is null or followed.next_requested_us > known_events.event_us
+                    )
+                )
+            )
     group by followed.source_name, followed.release_key, followed.plan_no
 
 ),
 
-approved as (
+agreed as (
 
     select
         followed.source_name,
@@ -128,14 +190,28 @@ approved as (
         cast(followed.plan_no as integer) as plan_no,
         followed.requested_us,
         followed.due_us,
-        approvals.approved_us,
-        approvals.approved_us is not null as is_approved
+        case
+            when releases.approval_rule = 'every' then followed.requested_us
+            when releases.approval_rule = 'first' and followed.plan_no = 0 then followed.requested_us
+            else approvals.approved_us
+        end as approved_us
     from followed
+    inner join releases
+        on followed.source_name = releases.source_name and followed.release_key = releases.release_key
     left join approvals
         on
             followed.source_name = approvals.source_name
             and followed.release_key = approvals.release_key
             and followed.plan_no = approvals.plan_no
+
+),
+
+approved as (
+
+    select
+        *,
+        approved_us is not null as is_approved
+    from agreed
 
 )
 

@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 
 from avoir.sources.model import METADATA_COLUMNS, Table
-from avoir.sources.register import RAW_TABLES, TICKET_SYSTEMS
+from avoir.sources.register import RAW_TABLES, RELEASE_SYSTEMS, TICKET_SYSTEMS
 
 READER = "auditor"
 OWNER = "avoir_transformer"
@@ -24,6 +24,9 @@ INSTANT_FORMAT = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
 
 _TICKET_RECORDS_COMMENT = (
     "One row per version of a ticket, of a change of one and of a comment on one, in every ticket system."
+)
+_RELEASE_RECORDS_COMMENT = (
+    "One row per release, and per change or observation of its plan, in every system that plans releases."
 )
 _RAW_RECORD_COMMENT = (
     "One row per raw row: where it came from, its key, and the whole row as the vendor gave it. Ask with "
@@ -41,6 +44,7 @@ def create_audit(connection: psycopg.Connection) -> None:
     # The bodies name tables that dbt has not made yet.
     connection.execute("set local check_function_bodies = off")
     connection.execute(_ticket_records())
+    connection.execute(_release_records())
     connection.execute(resources.files("avoir").joinpath("sql", "audit.sql").read_bytes())
     connection.execute(sql.SQL("create or replace view audit.raw_record as {}").format(_raw_record()))
     comment = sql.SQL("comment on view audit.raw_record is {}")
@@ -89,6 +93,39 @@ def _ticket_records() -> sql.Composed:
         comment on function audit.ticket_records() is {comment};
         """
     ).format(body=sql.SQL(" union all ").join(selects), comment=sql.Literal(_TICKET_RECORDS_COMMENT))
+
+
+def _release_records() -> sql.Composed:
+    """The same over the systems that plan releases."""
+    selects = [
+        sql.SQL(
+            """
+            select
+                source_name, release_key, release_number, service_key, 'release' as evidence_kind,
+                natural_key, raw_table, batch_id, source_file_id, source_row, row_hash
+            from staging.{releases}
+            union all
+            select
+                source_name, release_key, null, null, 'release_' || event_kind, natural_key, raw_table,
+                batch_id, source_file_id, source_row, row_hash
+            from staging.{events}
+            """
+        ).format(
+            releases=sql.Identifier(f"stg_{system.name}__releases"),
+            events=sql.Identifier(f"stg_{system.name}__release_events"),
+        )
+        for system in RELEASE_SYSTEMS
+    ]
+    return sql.SQL(
+        """
+        create or replace function audit.release_records() returns table (
+            source_name text, release_key text, release_number text, service_key text, evidence_kind text,
+            natural_key text, raw_table text, batch_id bigint, source_file_id bigint, source_row bigint,
+            row_hash text
+        ) language sql stable as $$ {body} $$;
+        comment on function audit.release_records() is {comment};
+        """
+    ).format(body=sql.SQL(" union all ").join(selects), comment=sql.Literal(_RELEASE_RECORDS_COMMENT))
 
 
 def natural_key(table: Table) -> sql.Composed:

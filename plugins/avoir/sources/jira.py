@@ -7,6 +7,9 @@ more for ids and instants only, and what the first one did not show is read by i
 while we read moves between pages. JQL knows minutes on the account's clock, so a wider stretch is asked
 for and cut to the window here.
 
+Versions of the projects, where the connection asks for them, are read by
+:mod:`avoir.sources.jira_versions`.
+
 Issues that were landed and are found neither in the projects nor by their id are marked in
 ``issue_deletions``. Links that an answer carries are never followed to another host. Instants are landed
 as Jira gives them.
@@ -22,7 +25,9 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from avoir.sources import jira_records as records
+from avoir.sources.jira_versions import VERSIONS, fetch_versions
 from avoir.sources.model import Landed, Option, Rejected, Rows, SourceConnection, System, Window
+from avoir.sources.observing import approved_dates_option, zone_option
 from avoir.sources.vendor_http import (
     AccessDeniedError,
     Answer,
@@ -61,6 +66,8 @@ def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[
     ]
     yield from reading.landed_from(reading.by_id(missed))
     yield from _deletions(reading, window, landed, seen)
+    if source.option("versions"):
+        yield from fetch_versions(source, reading.ask, window, landed)
 
 
 class _Reading:
@@ -117,7 +124,7 @@ class _Reading:
     def is_found(self, issue_id: str) -> bool:
         """Whether an issue can be read by its id, in whatever project it is now."""
         try:
-            self._ask(f"rest/api/3/issue/{issue_id}", {"fields": "updated"})
+            self.ask(f"rest/api/3/issue/{issue_id}", {"fields": "updated"})
         except NotFoundError:
             return False
         return True
@@ -150,7 +157,7 @@ class _Reading:
         tokens: set[str] = set()
         while True:
             asked = {**parameters, "maxResults": str(page_rows)}
-            body = self._ask(
+            body = self.ask(
                 "rest/api/3/search/jql", asked if token is None else {**asked, "nextPageToken": token}
             )
             issues = body.get("issues")
@@ -201,7 +208,7 @@ class _Reading:
         found: dict[str, dict[str, Any]] = {}
         start = 0
         while True:
-            body = self._ask(
+            body = self.ask(
                 path, {"startAt": str(start), "maxResults": str(PAGE_ENTRIES), "orderBy": "created"}
             )
             entries, total = body.get(name), body.get("total")
@@ -230,7 +237,7 @@ class _Reading:
         found: list[dict[str, Any]] = []
         while True:
             try:
-                body = self._ask(
+                body = self.ask(
                     f"rest/servicedeskapi/request/{issue_id}/sla", {"start": str(len(found)), "limit": "50"}
                 )
             except NotFoundError:
@@ -250,7 +257,8 @@ class _Reading:
                     f"{self.label}: a page of the SLAs of {issue_id} is empty and not the last"
                 )
 
-    def _ask(self, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+    def ask(self, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+        """An object that the account may see."""
         answer = self.api.get(path, parameters)
         _must_be_signed_in(self.api.source, answer)
         if not isinstance(answer.body, dict):
@@ -368,7 +376,7 @@ def _flag(value: object) -> bool:
 
 SYSTEM = System(
     name="jira",
-    tables=records.TABLES,
+    tables=(*records.TABLES, VERSIONS),
     fetch=fetch,
     # Jira's search index follows its database within minutes.
     overlap=timedelta(hours=2),
@@ -379,5 +387,8 @@ SYSTEM = System(
         "team_field": Option(default="assignee", check=_field_id),
         "hold_field": Option(default="", check=_field_id),
         "service_desk": Option(default=False, check=_flag),
+        "versions": Option(default=False, check=_flag),
+        "approved_dates": approved_dates_option(),
+        "timezone": zone_option(),
     },
 )

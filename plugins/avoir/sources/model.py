@@ -26,7 +26,7 @@ IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,47}")
 COLUMN_NAME = re.compile(r"_?[a-z][a-z0-9_]{0,61}")
 VENDOR_IDENTIFIER = re.compile(r"[a-z][a-z0-9_-]{0,47}")
 
-ColumnType = Literal["text", "timestamptz", "double precision"]
+ColumnType = Literal["text", "timestamptz", "double precision", "jsonb"]
 
 #: What every raw table carries before its own columns.
 METADATA_COLUMNS: Mapping[str, str] = {
@@ -207,6 +207,11 @@ class Landed(Protocol):
 
     def keys(self, table: str, column: str) -> frozenset[str]:
         """The values of a text column that the source has ever landed in one of its system's tables."""
+
+    def newest(self, table: str) -> Mapping[tuple[str, ...], Mapping[str, str]]:
+        """Of each record of a table its version that orders last, by key: its columns as text, documents as
+        JSON with sorted names.
+        """
 
 
 Fetch = Callable[["SourceConnection", Window, Landed], Iterator[Rows | Rejected]]
@@ -520,3 +525,8 @@ class NothingLanded:
         """Always empty."""
         del table, column
         return frozenset()
+
+    def newest(self, table: str) -> Mapping[tuple[str, ...], Mapping[str, str]]:
+        """Always empty."""
+        del table
+        return {}

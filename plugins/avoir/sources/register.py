@@ -10,15 +10,22 @@ from avoir.sources import (
     einvoice_mail,
     einvoice_s3,
     einvoice_sftp,
+    github,
+    gitlab,
     incident_log,
     jira,
+    plan_file,
     prometheus,
     redmine,
+    register_confluence,
+    register_file,
+    register_sharepoint,
     request_tracker,
     servicenow,
     ticket_files,
     upptime,
     xero,
+    xero_api,
     zendesk,
 )
 from avoir.sources.model import SourceConnection, SourceError, System, Table
@@ -39,6 +46,13 @@ SYSTEMS: tuple[System, ...] = (
     ticket_files.SYSTEM,
     redmine.SYSTEM,
     asana.SYSTEM,
+    plan_file.SYSTEM,
+    gitlab.SYSTEM,
+    github.SYSTEM,
+    register_file.SYSTEM,
+    register_confluence.SYSTEM,
+    register_sharepoint.SYSTEM,
+    xero_api.SYSTEM,
 )
 
 #: Every raw table once, by its full name: systems that bring the same documents another way share theirs.
@@ -57,6 +71,8 @@ TICKET_SYSTEMS = (
     redmine.SYSTEM,
     asana.SYSTEM,
 )
+#: Systems whose staging folder offers releases and what happened to their plans (macros/releases.sql).
+RELEASE_SYSTEMS = (servicenow.SYSTEM, plan_file.SYSTEM, gitlab.SYSTEM, github.SYSTEM, jira.SYSTEM)
 
 
 def system_of(source: SourceConnection) -> System:

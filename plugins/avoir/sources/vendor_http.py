@@ -10,16 +10,21 @@ from __future__ import annotations
 import gc
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
 from requests.auth import HTTPBasicAuth
 
 from avoir.sources.model import SourceConnection, SourceError
+
+if TYPE_CHECKING:
+    from dlt.sources.helpers.requests import Client
 
 ATTEMPTS = 6
 CONNECT_SECONDS = 10
@@ -55,7 +60,9 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class _BasicAuth:
+class BasicAuth:
+    """HTTP Basic authentication that shows no password."""
+
     username: str
     password: str
 
@@ -64,11 +71,13 @@ class _BasicAuth:
         return request
 
     def __repr__(self) -> str:
-        return f"_BasicAuth({self.username})"
+        return f"BasicAuth({self.username})"
 
 
 @dataclass(frozen=True)
-class _BearerAuth:
+class BearerAuth:
+    """A bearer token that is not shown."""
+
     token: str
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -76,11 +85,13 @@ class _BearerAuth:
         return request
 
     def __repr__(self) -> str:
-        return "_BearerAuth"
+        return "BearerAuth"
 
 
 @dataclass(frozen=True)
-class _HeaderAuth:
+class HeaderAuth:
+    """A secret in a header of the vendor's own."""
+
     name: str
     key: str
 
@@ -89,15 +100,31 @@ class _HeaderAuth:
         return request
 
     def __repr__(self) -> str:
-        return f"_HeaderAuth({self.name})"
+        return f"HeaderAuth({self.name})"
 
 
 @dataclass(frozen=True)
-class _NoAuth:
+class NoAuth:
     """Given explicitly, because requests would otherwise look for credentials in ``~/.netrc``."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         return request
+
+
+def vendor_client() -> Client:
+    """The client that waits: what is refused for now, or broken on its way, is asked for again."""
+    # dlt is imported late (2 s of CPU) and told before that it may not report anything to anyone.
+    os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
+    from dlt.sources.helpers.requests import Client
+
+    return Client(
+        request_timeout=(CONNECT_SECONDS, READ_SECONDS),
+        raise_for_status=False,
+        request_max_attempts=ATTEMPTS,
+        request_backoff_factor=BACKOFF_FACTOR,
+        request_max_retry_delay=LONGEST_WAIT_SECONDS,
+        retry_condition=_asks_to_wait,
+    )
 
 
 class VendorApi:
@@ -105,29 +132,31 @@ class VendorApi:
 
     Args:
         source: the connection.
+        headers: sent with every request, beside those that make it one for JSON.
+        token: a bearer token that was given for the username and the secret.
         key_header: the header that carries the secret where the vendor has one of its own.
     """
 
-    def __init__(self, source: SourceConnection, *, key_header: str = "") -> None:
-        # dlt is imported late (2 s of CPU) and told before that it may not report anything to anyone.
-        os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
-        from dlt.sources.helpers.requests import Client
-
+    def __init__(
+        self,
+        source: SourceConnection,
+        headers: Mapping[str, str] | None = None,
+        *,
+        token: str | None = None,
+        key_header: str = "",
+    ) -> None:
         self.source = source
-        self._auth: _BasicAuth | _BearerAuth | _HeaderAuth | _NoAuth = _NoAuth()
-        if key_header:
-            self._auth = _HeaderAuth(key_header, source.secret)
+        self._headers = {"Accept": "application/json", **(headers or {})}
+        self._auth: BasicAuth | BearerAuth | HeaderAuth | NoAuth = NoAuth()
+        if token is not None:
+            self._auth = BearerAuth(token)
+        elif key_header:
+            self._auth = HeaderAuth(key_header, source.secret)
         elif source.username is not None:
-            self._auth = _BasicAuth(source.username, source.secret)
+            self._auth = BasicAuth(source.username, source.secret)
         elif source.secret_place is not None:
-            self._auth = _BearerAuth(source.secret)
-        self._client = Client(
-            request_timeout=(CONNECT_SECONDS, READ_SECONDS),
-            raise_for_status=False,
-            request_max_attempts=ATTEMPTS,
-            request_backoff_factor=BACKOFF_FACTOR,
-            request_max_retry_delay=LONGEST_WAIT_SECONDS,
-        )
+            self._auth = BearerAuth(source.secret)
+        self._client = vendor_client()
 
     def get(self, path: str, parameters: Mapping[str, str]) -> Answer:
         """GET ``path`` below the source's address and parse its JSON.
@@ -138,12 +167,24 @@ class VendorApi:
             NotFoundError: 404.
             IncompleteAnswerError: no JSON, an empty body, or any other status.
         """
-        url = f"{self.source.url}/{path.lstrip('/')}"
+        return self._got(f"{self.source.url}/{path.lstrip('/')}", parameters)
+
+    def follow(self, link: str) -> Answer:
+        """GET an address that an answer of the same vendor gave.
+
+        Raises:
+            IncompleteAnswerError: it leads to another host; it was not followed.
+            SourceError: as :meth:`get`.
+        """
+        self.must_stay(link)
+        return self._got(link, {})
+
+    def _got(self, url: str, parameters: Mapping[str, str]) -> Answer:
         try:
             response: requests.Response = self._client.get(
                 url,
                 params=dict(parameters),
-                headers={"Accept": "application/json"},
+                headers=self._headers,
                 auth=self._auth,
                 allow_redirects=False,
             )
@@ -156,6 +197,13 @@ class VendorApi:
     def _parsed(self, response: requests.Response, url: str) -> Answer:
         status = response.status_code
         label = f"source {self.source.name}: {url}"
+        if status in (403, 429) and response.headers.get("X-RateLimit-Remaining") == "0":
+            until = _reset_of(response)
+            raise UnavailableError(
+                f"{label} has no requests left for this account{until}; load it again then"
+            )
+        if status == 429 or status >= 500 or _asks_to_wait(response, None):
+            raise UnavailableError(f"{label} still answered {status} after {ATTEMPTS} attempts")
         if status in (401, 403):
             who = f"user {self.source.username}" if self.source.username else "the token"
             where = self.source.secret_place or "secret_env (none is named)"
@@ -163,8 +211,6 @@ class VendorApi:
                 f"{label} refused {who} ({status}); check the secret in {where} and the account's rights"
             )
             raise AccessDeniedError(message)
-        if status == 429 or status >= 500:
-            raise UnavailableError(f"{label} still answered {status} after {ATTEMPTS} attempts")
         if 300 <= status < 400:
             target = urlsplit(response.headers.get("Location", "")).hostname or "another address"
             raise IncompleteAnswerError(
@@ -213,6 +259,20 @@ def _not_collecting() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+def _asks_to_wait(response: requests.Response | None, error: BaseException | None) -> bool:
+    """Whether a refusal is one for now only: some say 403 where they mean 429 (GitHub's secondary limits)."""
+    del error
+    return response is not None and response.status_code == 403 and "Retry-After" in response.headers
+
+
+def _reset_of(response: requests.Response) -> str:
+    """When a limit is lifted, as GitHub states it: seconds since 1970."""
+    text = response.headers.get("X-RateLimit-Reset", "")
+    if not re.fullmatch(r"\d{1,11}", text, re.ASCII):
+        return ""
+    return f" until {datetime.fromtimestamp(int(text), UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _excerpt(text: str) -> str:

@@ -106,21 +106,23 @@ create or replace function audit.credit_releases() returns table (
     where lines.indicator = 'milestone' and milestones.aggregation <> 'each' and milestones.outcome <> 'excluded'
     union
     -- As with clocks: the id says which release it was.
-    select lines.penalty_line_id, releases._source_name, releases.sys_id
+    select lines.penalty_line_id, releases.source_name, releases.release_key
     from audit.credit_lines() as lines
     inner join reference.service_keys as keys
         on
             keys.contract_version_id = lines.contract_version_id
             and keys.service_id = lines.service_id
             and keys.key_kind = 'release'
-    inner join raw_servicenow.rm_release as releases
-        on releases._source_name = keys.source_name and releases.business_service = keys.key_value
+    inner join audit.release_records() as releases
+        on releases.source_name = keys.source_name and releases.service_key = keys.key_value
     where
         lines.indicator = 'milestone'
-        and releases.number = lines.subject_name
+        and releases.evidence_kind = 'release'
+        and releases.release_number = lines.subject_name
         and not exists (select 1 from facts.fct_milestones as milestones where milestones.milestone_id = lines.event_id)
         and md5(
-            releases._source_name || ':' || releases.sys_id || '|' || lines.contract_version_id || '|' || lines.clause_id
+            releases.source_name || ':' || releases.release_key || '|' || lines.contract_version_id || '|'
+            || lines.clause_id
         ) = lines.event_id
 $$;
 comment on function audit.credit_releases() is 'One row per penalty line and release it is judged by.';
@@ -308,39 +310,19 @@ create or replace function audit.credit_evidence_rows() returns table (
         where ranked.version_rank = 1
     ) as found
     union all
+    -- One row may be a release's present state and a change of its plan: it is evidence once.
     select
-        releases.penalty_line_id, found.evidence_kind, found.raw_table, found._batch_id, found._source_file_id,
-        found._source_row, releases.source_name, found.sys_id, found._row_hash collate "default", null::timestamptz
+        releases.penalty_line_id, min(found.evidence_kind), found.raw_table, found.batch_id, found.source_file_id,
+        found.source_row, releases.source_name, found.natural_key, found.row_hash collate "default",
+        null::timestamptz
     from audit.credit_releases() as releases
     cross join lateral (
-        (
-            select
-                'release' as evidence_kind, 'raw_servicenow.rm_release' as raw_table, raw._batch_id, raw._source_file_id,
-                raw._source_row, raw.sys_id, raw._row_hash
-            from raw_servicenow.rm_release as raw
-            where raw.sys_id = releases.release_key and raw._source_name = releases.source_name
-            order by raw.sys_updated_on desc, raw._batch_id desc, raw._source_row desc
-            limit 1
-        )
-        union all
-        select
-            'release_change', 'raw_servicenow.sys_audit', ranked._batch_id, ranked._source_file_id, ranked._source_row,
-            ranked.sys_id, ranked._row_hash
-        from (
-            select
-                raw.*,
-                row_number() over (
-                    partition by raw.sys_id
-                    order by raw.sys_created_on desc, raw._batch_id desc, raw._source_row desc
-                ) as version_rank
-            from raw_servicenow.sys_audit as raw
-            where raw.documentkey = releases.release_key and raw._source_name = releases.source_name
-        ) as ranked
-        where
-            ranked.version_rank = 1
-            and ranked.tablename = 'rm_release'
-            and ranked.fieldname in ('end_date', 'approval')
+        select * from audit.release_records() as records
+        where records.release_key = releases.release_key and records.source_name = releases.source_name
     ) as found
+    group by
+        releases.penalty_line_id, found.raw_table, found.batch_id, found.source_file_id, found.source_row,
+        releases.source_name, found.natural_key, found.row_hash
     union all
     -- Each monitor is read once over the time in question and matched there: an outage has hundreds of instants.
     select

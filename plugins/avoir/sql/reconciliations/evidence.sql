@@ -39,7 +39,7 @@ milestones as (
 
 releases as (
 
-    select * from staging.stg_servicenow__releases
+    {staged_releases}
 
 ),
 
