@@ -23,6 +23,8 @@ class Request:
     path: str
     parameters: dict[str, str]
     headers: dict[str, str]
+    #: Of a POST: a form is told with the parameters, JSON stands here.
+    content: Any = None
 
 
 @dataclass
@@ -39,6 +41,16 @@ class Reply:
 Answer = Callable[[Request], Reply]
 
 
+def request_of(path: str, headers: dict[str, str], body: bytes) -> Request:
+    """A request as it came; the fields of a form are among its parameters."""
+    parts = urlsplit(path)
+    parameters = dict(parse_qsl(parts.query))
+    kind = headers.get("Content-Type", "")
+    if kind.startswith("application/json"):
+        return Request(parts.path, parameters, headers, json.loads(body))
+    return Request(parts.path, parameters | dict(parse_qsl(body.decode())), headers)
+
+
 @contextmanager
 def serving(answer: Answer) -> Iterator[str]:
     """The address of a server that answers so."""
@@ -47,9 +59,13 @@ def serving(answer: Answer) -> Iterator[str]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            asked = Request(parts.path, dict(parse_qsl(parts.query)), dict(self.headers))
-            reply = answer(asked)
+            self.deliver(answer(request_of(self.path, dict(self.headers), b"")))
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.deliver(answer(request_of(self.path, dict(self.headers), body)))
+
+        def deliver(self, reply: Reply) -> None:
             self.send_response(reply.status)
             for name, text in reply.headers.items():
                 self.send_header(name, text)

@@ -23,13 +23,17 @@ from psycopg import sql
 
 from avoir.loading import create_raw, load_window, next_window
 from avoir.sources.model import SourceConnection, SourceError, Window
+from avoir.sources.monitoring import STATES
 from avoir.sources.register import SYSTEMS, system_of
 from tests.vendors.faults import Passed, Proxy, proxy_to
 from tests.vendors.jira import ACCOUNT, AGENT, JiraInstance
+from tests.vendors.pingdom import Pingdom
 from tests.vendors.prometheus import PrometheusServer
 from tests.vendors.request_tracker import running_request_tracker
 from tests.vendors.servicenow import ServiceNowInstance
 from tests.vendors.serving import Request, connection_to, serving
+from tests.vendors.statuspage import PAGE_ID, StatusPage
+from tests.vendors.uptimerobot import DOWN, UP, UptimeRobot
 
 pytestmark = pytest.mark.warehouse
 
@@ -112,11 +116,66 @@ def request_tracker(stack: ExitStack) -> World:
     )
 
 
+def statuspage(stack: ExitStack) -> World:
+    page = StatusPage()
+    component = page.component("API", START)
+
+    def happen(at: datetime) -> None:
+        page.incident(at, [component], **{component: "partial_outage"})
+
+    for at in ROOMS:
+        happen(at)
+    return World(
+        url=stack.enter_context(serving(page)),
+        connect=lambda url, name: connection_to(url, "statuspage", name=name, username=None, page_id=PAGE_ID),
+        is_page=lambda request: request.path.endswith("/incidents"),
+        rows_of=lambda body: [body],
+        happen=happen,
+    )
+
+
+def uptimerobot(stack: ExitStack) -> World:
+    robot = UptimeRobot(now=END)
+    monitors = [robot.monitor(f"web-{n}") for n in range(RECORDS)]
+    for monitor, at in zip(monitors, ROOMS, strict=True):
+        robot.happen(monitor, at, DOWN)
+        robot.happen(monitor, at + timedelta(hours=1), UP)
+    return World(
+        url=stack.enter_context(serving(robot)),
+        connect=lambda url, name: connection_to(url, "uptimerobot", name=name, username=None),
+        is_page=lambda request: request.path.endswith("/getMonitors"),
+        rows_of=lambda body: [body["monitors"]],
+        happen=lambda at: robot.happen(monitors[-1], at, DOWN),
+    )
+
+
+def pingdom(stack: ExitStack) -> World:
+    account = Pingdom(now=int(END.timestamp()))
+    checks = [account.check(f"web-{n}", START) for n in range(RECORDS)]
+
+    def happen(at: datetime, check: int = checks[-1]) -> None:
+        account.tell(check, int(at.timestamp()), int(at.timestamp()) + 3600, "down")
+        account.tell(check, int(at.timestamp()) + 3600, int(END.timestamp()), "up")
+
+    for check, at in zip(checks, ROOMS, strict=True):
+        happen(at, check)
+    return World(
+        url=stack.enter_context(serving(account)),
+        connect=lambda url, name: connection_to(url, "pingdom", name=name, username=None),
+        is_page=lambda request: request.path.endswith("/checks"),
+        rows_of=lambda body: [body["checks"]],
+        happen=happen,
+    )
+
+
 MAKERS = {
     "servicenow": servicenow,
     "prometheus": prometheus,
     "jira": jira,
     "request_tracker": request_tracker,
+    "statuspage": statuspage,
+    "uptimerobot": uptimerobot,
+    "pingdom": pingdom,
 }
 
 
@@ -149,6 +208,9 @@ def _small_pages_and_short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("avoir.sources.vendor_http.READ_SECONDS", 1)
     monkeypatch.setattr("avoir.sources.servicenow.PAGE_ROWS", PAGE)
     monkeypatch.setattr("avoir.sources.request_tracker.PAGE_ROWS", PAGE)
+    monkeypatch.setattr("avoir.sources.statuspage.PAGE_ROWS", PAGE)
+    monkeypatch.setattr("avoir.sources.uptimerobot.PAGE_ROWS", PAGE)
+    monkeypatch.setattr("avoir.sources.pingdom.PAGE_ROWS", PAGE)
 
 
 # --- the faults ---
@@ -251,14 +313,39 @@ OUTCOMES: dict[str, dict[str, Cell]] = {
         "page_reordered": (WHOLE, WHOLE),
         "page_without_rows": ("a page gave 0", "a page gave 0"),
     },
+    "statuspage": {
+        **_STAYS_AWAY,
+        "page_twice": (WHOLE, "do not agree on what there is"),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": (WHOLE, "do not agree on what there is"),
+    },
+    "uptimerobot": {
+        **_STAYS_AWAY,
+        "page_twice": ("asked for what follows", "asked for what follows"),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": (WHOLE, "more monitors were announced than came"),
+    },
+    "pingdom": {
+        **_STAYS_AWAY,
+        "page_twice": (WHOLE, WHOLE),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": (WHOLE, "more checks were announced than came"),
+    },
 }
 
 
-def landed(connection: psycopg.Connection, source: SourceConnection) -> dict[str, set[str]]:
-    """Hashes of a source's raw rows by table; nothing else may be left of a load that failed."""
+#: A row by its hash; of states, what they say when they are followed: a window cuts them where it ends.
+Said = str | tuple[str, datetime, datetime, str]
+
+
+def landed(connection: psycopg.Connection, source: SourceConnection) -> dict[str, set[Said]]:
+    """What a source's raw rows say by table; nothing else may be left of a load that failed."""
     system = system_of(source)
-    rows = {}
+    rows: dict[str, set[Said]] = {}
     for table in system.tables:
+        if table is STATES:
+            rows[table.name] = set(stretches(connection, source))
+            continue
         found = connection.execute(
             sql.SQL("select _row_hash from {} where _source_name = %s").format(
                 sql.Identifier(system.schema, table.name)
@@ -268,6 +355,29 @@ def landed(connection: psycopg.Connection, source: SourceConnection) -> dict[str
         rows[table.name] = {key for (key,) in found}
     connection.commit()
     return rows
+
+
+def stretches(connection: psycopg.Connection, source: SourceConnection) -> Iterator[Said]:
+    """Each state holds as long as it is said to, at most until the next one; equal ones that join are one."""
+    found = connection.execute(
+        "select monitor, from_at, to_at, state,"
+        " lead(from_at) over (partition by monitor order by from_at, _batch_id)"
+        " from raw_monitoring.states where _source_name = %s order by monitor, from_at, _batch_id",
+        (source.name,),
+    ).fetchall()
+    held: tuple[str, datetime, datetime, str] | None = None
+    for monitor, start, said_end, state, following in found:
+        end = said_end if following is None else min(said_end, following)
+        if start >= end:
+            continue
+        if held is not None and (held[0], held[2], held[3]) == (monitor, start, state):
+            held = (monitor, held[1], end, state)
+            continue
+        if held is not None:
+            yield held
+        held = (monitor, start, end, state)
+    if held is not None:
+        yield held
 
 
 def traces(connection: psycopg.Connection, source: SourceConnection) -> int:
@@ -281,7 +391,7 @@ def traces(connection: psycopg.Connection, source: SourceConnection) -> int:
     return count
 
 
-def undisturbed(connection: psycopg.Connection, world: World, system: str) -> dict[str, set[str]]:
+def undisturbed(connection: psycopg.Connection, world: World, system: str) -> dict[str, set[Said]]:
     source = world.connect(world.url, f"{system}_undisturbed")
     load_window(connection, source, Window(START, END))
     rows = landed(connection, source)

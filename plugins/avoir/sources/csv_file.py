@@ -40,10 +40,22 @@ class CsvFile:
     file: SourceFile
     header: tuple[str, ...]
     text: str
+    delimiter: str = ","
 
     @classmethod
-    def read(cls, source: SourceConnection, path: Path, columns: Sequence[str]) -> CsvFile:
-        """Read a file that must have exactly these columns, in any order.
+    def read(
+        cls,
+        source: SourceConnection,
+        path: Path,
+        columns: Sequence[str],
+        *,
+        delimiter: str = ",",
+        may_have_others: bool = False,
+        name: str | None = None,
+    ) -> CsvFile:
+        """Read a file that must have exactly these columns, in any order; or these and others.
+
+        ``name`` is what the file is called below the source's folder, where that is more than its own name.
 
         Raises:
             SourceError: the file is missing, too large, empty, or has other columns.
@@ -57,16 +69,18 @@ class CsvFile:
             raise SourceError(f"source {source.name}: {path} is larger than {MAX_CSV_BYTES} bytes")
         # Bytes that are not UTF-8 survive as surrogates, so that the one bad row can be told and rejected.
         text = content.decode("utf-8-sig", "surrogateescape")
-        header = tuple(next(csv.reader(io.StringIO(text, newline="")), ()))
-        if sorted(header) != sorted(columns):
-            missing = sorted(set(columns) - set(header))
-            unknown = sorted(set(header) - set(columns))
-            message = f"source {source.name}: {path.name} has other columns than expected"
+        header = tuple(next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), ()))
+        missing = sorted(set(columns) - set(header))
+        unknown = [] if may_have_others else sorted(set(header) - set(columns))
+        twice = sorted({name for name in header if header.count(name) > 1})
+        if missing or unknown or twice:
+            message = f"source {source.name}: {name or path.name} has other columns than expected"
             message += f"; missing: {', '.join(missing)}" if missing else ""
             message += f"; unknown: {', '.join(unknown)}" if unknown else ""
+            message += f"; twice: {', '.join(twice)}" if twice else ""
             raise SourceError(message)
-        file = SourceFile(path.name, hashlib.sha256(content).hexdigest(), len(content))
-        return cls(source, path, file, header, text)
+        file = SourceFile(name or path.name, hashlib.sha256(content).hexdigest(), len(content))
+        return cls(source, path, file, header, text, delimiter)
 
     def records(self, table: str) -> Iterator[Record | Rejected]:
         """Every row after the header.
@@ -74,7 +88,7 @@ class CsvFile:
         Raises:
             SourceError: the file has no rows, or its quoting is broken.
         """
-        rows = csv.reader(io.StringIO(self.text, newline=""), strict=True)
+        rows = csv.reader(io.StringIO(self.text, newline=""), strict=True, delimiter=self.delimiter)
         next(rows)
         number = 0
         try:
@@ -92,10 +106,10 @@ class CsvFile:
                 else:
                     yield Record(number, dict(zip(self.header, row, strict=True)))
         except csv.Error as error:
-            message = f"source {self.source.name}: {self.path.name} after row {number}: {error}"
+            message = f"source {self.source.name}: {self.file.name} after row {number}: {error}"
             raise SourceError(message) from error
         if not number:
-            label = f"source {self.source.name}: {self.path.name}"
+            label = f"source {self.source.name}: {self.file.name}"
             raise SourceError(f"{label} has a header and no rows, which is not 'no records'")
 
     def rejected(self, table: str, record: Record, code: str, reason: str) -> Rejected:

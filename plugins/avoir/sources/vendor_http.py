@@ -66,15 +66,16 @@ class _BasicAuth:
 
 
 @dataclass(frozen=True)
-class _BearerAuth:
+class _TokenAuth:
+    scheme: str
     token: str
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self.token}"
+        request.headers["Authorization"] = f"{self.scheme} {self.token}"
         return request
 
     def __repr__(self) -> str:
-        return "_BearerAuth"
+        return f"_TokenAuth({self.scheme})"
 
 
 @dataclass(frozen=True)
@@ -86,19 +87,28 @@ class _NoAuth:
 
 
 class VendorApi:
-    """One vendor's HTTP API. Basic authentication with a username, a bearer token without one."""
+    """One vendor's HTTP API. Basic authentication with a username, a token without one.
 
-    def __init__(self, source: SourceConnection) -> None:
+    ``token_scheme`` is what stands before the token in ``Authorization``; None where the system takes its key
+    elsewhere.
+    """
+
+    def __init__(
+        self,
+        source: SourceConnection,
+        *,
+        token_scheme: str | None = "Bearer",  # noqa: S107 - a name
+    ) -> None:
         # dlt is imported late (2 s of CPU) and told before that it may not report anything to anyone.
         os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
         from dlt.sources.helpers.requests import Client
 
         self.source = source
-        self._auth: _BasicAuth | _BearerAuth | _NoAuth = _NoAuth()
+        self._auth: _BasicAuth | _TokenAuth | _NoAuth = _NoAuth()
         if source.username is not None:
             self._auth = _BasicAuth(source.username, source.secret)
-        elif source.secret_env is not None:
-            self._auth = _BearerAuth(source.secret)
+        elif source.secret_env is not None and token_scheme is not None:
+            self._auth = _TokenAuth(token_scheme, source.secret)
         self._client = Client(
             request_timeout=(CONNECT_SECONDS, READ_SECONDS),
             raise_for_status=False,
@@ -116,19 +126,30 @@ class VendorApi:
             NotFoundError: 404.
             IncompleteAnswerError: no JSON, an empty body, or any other status.
         """
+        return self._asked("GET", path, params=dict(parameters))
+
+    def post(self, path: str, *, form: Mapping[str, str] | None = None, content: Any = None) -> Answer:
+        """POST a form, or content as JSON, to a path that only reads; raises what :meth:`get` does."""
+        if form is not None:
+            return self._asked("POST", path, data=dict(form))
+        return self._asked("POST", path, json=content)
+
+    def _asked(self, method: str, path: str, **what: Any) -> Answer:
         url = f"{self.source.url}/{path.lstrip('/')}"
         try:
-            response: requests.Response = self._client.get(
+            response: requests.Response = self._client.request(
+                method,
                 url,
-                params=dict(parameters),
                 headers={"Accept": "application/json"},
                 auth=self._auth,
                 allow_redirects=False,
+                **what,
             )
         except requests.RequestException as error:
             reason = type(error).__name__
             message = f"source {self.source.name}: {url} did not answer after {ATTEMPTS} attempts ({reason})"
-            raise UnavailableError(message) from error
+            # Not from the error: what it holds of the request may be the key.
+            raise UnavailableError(message) from (error if method == "GET" else None)
         return self._parsed(response, url)
 
     def _parsed(self, response: requests.Response, url: str) -> Answer:
