@@ -34,6 +34,7 @@ from tests.vendors.servicenow import ServiceNowInstance
 from tests.vendors.serving import Request, connection_to, serving
 from tests.vendors.statuspage import PAGE_ID, StatusPage
 from tests.vendors.uptimerobot import DOWN, UP, UptimeRobot
+from tests.vendors.zabbix import Zabbix
 
 pytestmark = pytest.mark.warehouse
 
@@ -168,6 +169,21 @@ def pingdom(stack: ExitStack) -> World:
     )
 
 
+def zabbix(stack: ExitStack) -> World:
+    server = Zabbix()
+    web, api = server.item("web"), server.item("api")
+    for at in ROOMS:
+        server.receive(web, at)
+        server.receive(api, at, "0")
+    return World(
+        url=stack.enter_context(serving(server)),
+        connect=lambda url, name: connection_to(url, "zabbix", name=name, username=None, item_key="icmpping"),
+        is_page=lambda request: "sortfield" in request.content["params"],
+        rows_of=lambda body: [body["result"]],
+        happen=lambda at: server.receive(web, at),
+    )
+
+
 MAKERS = {
     "servicenow": servicenow,
     "prometheus": prometheus,
@@ -176,6 +192,7 @@ MAKERS = {
     "statuspage": statuspage,
     "uptimerobot": uptimerobot,
     "pingdom": pingdom,
+    "zabbix": zabbix,
 }
 
 
@@ -211,6 +228,7 @@ def _small_pages_and_short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("avoir.sources.statuspage.PAGE_ROWS", PAGE)
     monkeypatch.setattr("avoir.sources.uptimerobot.PAGE_ROWS", PAGE)
     monkeypatch.setattr("avoir.sources.pingdom.PAGE_ROWS", PAGE)
+    monkeypatch.setattr("avoir.sources.zabbix.PAGE_ROWS", PAGE)
 
 
 # --- the faults ---
@@ -330,6 +348,12 @@ OUTCOMES: dict[str, dict[str, Cell]] = {
         "page_twice": (WHOLE, WHOLE),
         "page_reordered": (WHOLE, WHOLE),
         "page_without_rows": (WHOLE, "more checks were announced than came"),
+    },
+    "zabbix": {
+        **_STAYS_AWAY,
+        "page_twice": ("was asked for what follows", "was asked for what follows"),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": (WHOLE, "more values than it gave"),
     },
 }
 

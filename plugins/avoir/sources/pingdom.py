@@ -16,7 +16,7 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeGuard
 
 from avoir.sources.announced_pages import all_announced
 from avoir.sources.model import Landed, Option, Rejected, Rows, SourceConnection, System, Window
@@ -73,7 +73,7 @@ def _states_of(api: VendorApi, check: Any, window: Window) -> Iterator[State | R
         yield _rejected(check, "missing_key", f"{api.source.option('monitor_name')} is empty")
         return
     created = check.get("created")
-    if isinstance(created, bool) or not isinstance(created, int) or not 0 <= created < _LAST_SECOND:
+    if not _is_whole(created) or not 0 <= created < _LAST_SECOND:
         yield _rejected(check, "bad_instant", f"created is not a second of this century: {created!r}")
         return
     created_at = datetime.fromtimestamp(created, UTC)
@@ -106,20 +106,23 @@ def _state(monitor: str, stretch: Any) -> State | Rejected | None:
     if not isinstance(stretch, dict):
         return _rejected(stretch, "malformed", f"a state of {monitor} is no object")
     payload = {"monitor": monitor, "state": stretch}
-    start, end, said = (stretch.get(name) for name in ("timefrom", "timeto", "status"))
-    if any(isinstance(at, bool) or not isinstance(at, int) for at in (start, end)):
+    start, end, said = stretch.get("timefrom"), stretch.get("timeto"), stretch.get("status")
+    if not _is_whole(start) or not _is_whole(end):
         return _rejected(payload, "malformed", "a state without its begin or end in whole seconds")
     if not 0 <= start <= end < _LAST_SECOND:
-        return _rejected(
-            payload, "bad_instant", f"it does not end after it begins in this century: {start} to {end}"
-        )
-    if said not in _SAYS:
+        reason = f"it does not end after it begins in this century: {start} to {end}"
+        return _rejected(payload, "bad_instant", reason)
+    if not isinstance(said, str) or said not in _SAYS:
         return _rejected(payload, "unknown_state", f"status is none of {', '.join(_SAYS)}: {said!r}")
     state = _SAYS[said]
     if state is None or start == end:
         return None
     start_at, end_at = (datetime.fromtimestamp(second, UTC) for second in (start, end))
     return State(monitor, start_at, end_at, state, said)
+
+
+def _is_whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _rejected(payload: Any, code: str, reason: str) -> Rejected:

@@ -21,6 +21,7 @@ from avoir.sources import (
     upptime,
     uptimerobot,
     xero,
+    zabbix,
 )
 from avoir.sources.model import SourceConnection, SourceError, System, Table
 
@@ -35,6 +36,7 @@ SYSTEMS: tuple[System, ...] = (
     nagios_log.SYSTEM,
     uptimerobot.SYSTEM,
     pingdom.SYSTEM,
+    zabbix.SYSTEM,
     incident_log.SYSTEM,
     einvoice_folder.SYSTEM,
     einvoice_sftp.SYSTEM,

@@ -1,4 +1,4 @@
-"""From hosted monitors to months: the states that they tell of are what is true of the platform."""
+"""From monitors that are asked over HTTP to months: what they tell of the platform is what is true of it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,33 @@ from avoir.demo.vendors import AS_OF
 from tests.vendors.pingdom import Pingdom
 from tests.vendors.serving import connection_to, serving
 from tests.vendors.uptimerobot import UptimeRobot, tell
+from tests.vendors.zabbix import Zabbix
 from tests.warehouse.conftest import BareWarehouse
 from tests.warehouse.ticket_nights import asked
 from tests.warehouse.uptime_nights import HALFWAY, believe, measured, night, register_of, uptime_world
 
 pytestmark = pytest.mark.warehouse
+
+
+def test_values_of_zabbix_are_the_truth(bare_warehouse: BareWarehouse, tmp_path: Path) -> None:
+    server = Zabbix()
+    # This vendor's probes come at halves of a second.
+    with uptime_world(tmp_path, "hudson") as world, serving(server) as url:
+        item = server.item(world.vendor.monitor)
+        source = connection_to(
+            url, "zabbix", name=world.vendor.prometheus_source, username=None, item_key="icmpping"
+        )
+        believe(bare_warehouse, world, tmp_path)
+        rest = list(world.samples)
+        for as_of in (HALFWAY, AS_OF):
+            seen = [sample for sample in rest if sample[0] < as_of.timestamp() * 1000]
+            rest = rest[len(seen) :]
+            for at_ms, value in seen:
+                server.receive(item, datetime.fromtimestamp(at_ms / 1000, UTC), str(value))
+            reports = night(bare_warehouse, [source, register_of(world)], as_of, tmp_path / "target")
+            assert reports[0].rows_rejected == 0
+        assert measured(bare_warehouse, world) == world.truth
+        assert any(at_ms % 1000 for at_ms, _ in world.samples)
 
 
 def test_states_of_pingdom_are_the_truth(bare_warehouse: BareWarehouse, tmp_path: Path) -> None:
