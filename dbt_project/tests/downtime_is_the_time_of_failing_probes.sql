@@ -64,7 +64,11 @@ recomputed as (
                 case
                     when failing.from_us is not null
                         then
-                            least(failing.to_us, failing.from_us + simple_months.tolerance_us, simple_months.period_to_us)
+                            least(
+                                failing.to_us,
+                                coalesce(failing.stated_to_us, failing.from_us + simple_months.tolerance_us),
+                                simple_months.period_to_us
+                            )
                             - greatest(failing.from_us, simple_months.period_from_us)
                 end
             ),
@@ -76,7 +80,9 @@ recomputed as (
             simple_months.source_name = failing.source_name
             and simple_months.monitor = failing.monitor
             and simple_months.period_to_us > failing.from_us
-            and simple_months.period_from_us < least(failing.to_us, failing.from_us + simple_months.tolerance_us)
+            and simple_months.period_from_us < least(
+                failing.to_us, coalesce(failing.stated_to_us, failing.from_us + simple_months.tolerance_us)
+            )
     group by simple_months.availability_id, simple_months.downtime_us
 
 )

@@ -10,11 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import requests
 
-from tests.vendors.serving import Request
+from tests.vendors.serving import Request, request_of
 
 #: Headers that belong to one connection and not to the answer.
 _OF_THE_CONNECTION = {"connection", "transfer-encoding", "content-length", "content-encoding", "keep-alive"}
@@ -44,14 +43,20 @@ class Proxy:
     spoil: Spoil = lambda number, passed: None
     requests: list[Request] = field(default_factory=list)
 
-    def passed(self, path: str, headers: dict[str, str]) -> Passed:
-        parts = urlsplit(path)
-        request = Request(parts.path, dict(parse_qsl(parts.query)), headers)
+    def passed(self, path: str, headers: dict[str, str], body: bytes | None = None) -> Passed:
+        request = request_of(path, headers, body or b"")
         self.requests.append(request)
         number = len(self.requests)
         # With the host that was asked: a server that links its pages links them there.
         kept = {name: text for name, text in headers.items() if name.lower() != "accept-encoding"}
-        answer = requests.get(f"{self.upstream}{path}", headers=kept, timeout=60, allow_redirects=False)
+        answer = requests.request(
+            "GET" if body is None else "POST",
+            f"{self.upstream}{path}",
+            data=body,
+            headers=kept,
+            timeout=60,
+            allow_redirects=False,
+        )
         shown = {n: t for n, t in answer.headers.items() if n.lower() not in _OF_THE_CONNECTION}
         passed = Passed(request, answer.status_code, shown, answer.content)
         self.spoil(number, passed)
@@ -68,7 +73,13 @@ def proxy_to(upstream: str) -> Iterator[Proxy]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            passed = proxy.passed(self.path, dict(self.headers))
+            self.deliver(proxy.passed(self.path, dict(self.headers)))
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.deliver(proxy.passed(self.path, dict(self.headers), body))
+
+        def deliver(self, passed: Passed) -> None:
             if passed.delivery == "stall":
                 released.wait(30)
                 self.close_connection = True

@@ -24,6 +24,8 @@ class Request:
     parameters: dict[str, str]
     headers: dict[str, str]
     body: bytes = b""
+    #: Of a POST: a form is told with the parameters, JSON stands here.
+    content: Any = None
 
 
 @dataclass
@@ -52,6 +54,16 @@ def linked(request: Request, records: list[Any], *, headers: dict[str, str] | No
     return Reply.json(records[(page - 1) * rows : page * rows], headers={**(headers or {}), **links})
 
 
+def request_of(path: str, headers: dict[str, str], body: bytes) -> Request:
+    """A request as it came; the fields of a form are among its parameters."""
+    parts = urlsplit(path)
+    parameters = dict(parse_qsl(parts.query))
+    kind = headers.get("Content-Type", "")
+    if kind.startswith("application/json"):
+        return Request(parts.path, parameters, headers, body, json.loads(body))
+    return Request(parts.path, parameters | dict(parse_qsl(body.decode())), headers, body)
+
+
 @contextmanager
 def serving(answer: Answer) -> Iterator[str]:
     """The address of a server that answers so."""
@@ -60,16 +72,13 @@ def serving(answer: Answer) -> Iterator[str]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            self._answered()
+            self.deliver(answer(request_of(self.path, dict(self.headers), b"")))
 
         def do_POST(self) -> None:
-            self._answered()
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.deliver(answer(request_of(self.path, dict(self.headers), body)))
 
-        def _answered(self) -> None:
-            parts = urlsplit(self.path)
-            body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-            asked = Request(parts.path, dict(parse_qsl(parts.query)), dict(self.headers), body)
-            reply = answer(asked)
+        def deliver(self, reply: Reply) -> None:
             self.send_response(reply.status)
             for name, text in reply.headers.items():
                 self.send_header(name, text)

@@ -24,6 +24,7 @@ from psycopg import sql
 
 from avoir.loading import create_raw, load_window, next_window
 from avoir.sources.model import SourceConnection, SourceError, Window
+from avoir.sources.monitoring import STATES
 from avoir.sources.register import SYSTEMS, system_of
 from tests.vendors import confluence as confluence_fake
 from tests.vendors.asana import SUPPORT, AsanaWorkspace
@@ -31,14 +32,18 @@ from tests.vendors.faults import Passed, Proxy, proxy_to
 from tests.vendors.github import REPOSITORY, GitHubInstance
 from tests.vendors.gitlab import PROJECT, GitLabInstance
 from tests.vendors.jira import ACCOUNT, AGENT, JiraInstance
+from tests.vendors.pingdom import Pingdom
 from tests.vendors.prometheus import PrometheusServer
 from tests.vendors.redmine import RedmineServer
 from tests.vendors.request_tracker import running_request_tracker
 from tests.vendors.servicenow import ServiceNowInstance
 from tests.vendors.serving import Request, connection_to, serving
 from tests.vendors.sharepoint import CLIENT, LIST, SITE, SharePointSite
+from tests.vendors.statuspage import PAGE_ID, StatusPage
+from tests.vendors.uptimerobot import DOWN, UP, UptimeRobot
 from tests.vendors.xero import CLIENT as XERO_CLIENT
 from tests.vendors.xero import XeroOrganisation, spelt
+from tests.vendors.zabbix import Zabbix
 from tests.vendors.zendesk import ACCOUNT as ZENDESK_ACCOUNT
 from tests.vendors.zendesk import AGENT as ZENDESK_AGENT
 from tests.vendors.zendesk import ZendeskInstance
@@ -284,6 +289,73 @@ def xero_api(stack: ExitStack) -> World:
     )
 
 
+def statuspage(stack: ExitStack) -> World:
+    page = StatusPage()
+    component = page.component("API", START)
+
+    def happen(at: datetime) -> None:
+        page.incident(at, [component], **{component: "partial_outage"})
+
+    for at in ROOMS:
+        happen(at)
+    return World(
+        url=stack.enter_context(serving(page)),
+        connect=lambda url, name: connection_to(url, "statuspage", name=name, username=None, page_id=PAGE_ID),
+        is_page=lambda request: request.path.endswith("/incidents"),
+        rows_of=lambda body: [body],
+        happen=happen,
+    )
+
+
+def uptimerobot(stack: ExitStack) -> World:
+    robot = UptimeRobot(now=END)
+    monitors = [robot.monitor(f"web-{n}") for n in range(RECORDS)]
+    for monitor, at in zip(monitors, ROOMS, strict=True):
+        robot.happen(monitor, at, DOWN)
+        robot.happen(monitor, at + timedelta(hours=1), UP)
+    return World(
+        url=stack.enter_context(serving(robot)),
+        connect=lambda url, name: connection_to(url, "uptimerobot", name=name, username=None),
+        is_page=lambda request: request.path.endswith("/getMonitors"),
+        rows_of=lambda body: [body["monitors"]],
+        happen=lambda at: robot.happen(monitors[-1], at, DOWN),
+    )
+
+
+def pingdom(stack: ExitStack) -> World:
+    account = Pingdom(now=int(END.timestamp()))
+    checks = [account.check(f"web-{n}", START) for n in range(RECORDS)]
+
+    def happen(at: datetime, check: int = checks[-1]) -> None:
+        account.tell(check, int(at.timestamp()), int(at.timestamp()) + 3600, "down")
+        account.tell(check, int(at.timestamp()) + 3600, int(END.timestamp()), "up")
+
+    for check, at in zip(checks, ROOMS, strict=True):
+        happen(at, check)
+    return World(
+        url=stack.enter_context(serving(account)),
+        connect=lambda url, name: connection_to(url, "pingdom", name=name, username=None),
+        is_page=lambda request: request.path.endswith("/checks"),
+        rows_of=lambda body: [body["checks"]],
+        happen=happen,
+    )
+
+
+def zabbix(stack: ExitStack) -> World:
+    server = Zabbix()
+    web, api = server.item("web"), server.item("api")
+    for at in ROOMS:
+        server.receive(web, at)
+        server.receive(api, at, "0")
+    return World(
+        url=stack.enter_context(serving(server)),
+        connect=lambda url, name: connection_to(url, "zabbix", name=name, username=None, item_key="icmpping"),
+        is_page=lambda request: "sortfield" in request.content["params"],
+        rows_of=lambda body: [body["result"]],
+        happen=lambda at: server.receive(web, at),
+    )
+
+
 MAKERS = {
     "servicenow": servicenow,
     "prometheus": prometheus,
@@ -297,6 +369,10 @@ MAKERS = {
     "register_confluence": register_confluence,
     "register_sharepoint": register_sharepoint,
     "xero_api": xero_api,
+    "statuspage": statuspage,
+    "uptimerobot": uptimerobot,
+    "pingdom": pingdom,
+    "zabbix": zabbix,
 }
 
 
@@ -336,6 +412,10 @@ def _small_pages_and_short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("avoir.sources.gitlab.PAGE_ROWS", PAGE)
     monkeypatch.setattr("avoir.sources.xero_api.PAGE_ROWS", PAGE)
     monkeypatch.setattr("avoir.sources.github.PAGE_ROWS", PAGE)
+    monkeypatch.setattr("avoir.sources.statuspage.PAGE_ROWS", PAGE)
+    monkeypatch.setattr("avoir.sources.uptimerobot.PAGE_ROWS", PAGE)
+    monkeypatch.setattr("avoir.sources.pingdom.PAGE_ROWS", PAGE)
+    monkeypatch.setattr("avoir.sources.zabbix.PAGE_ROWS", PAGE)
 
 
 # --- the faults ---
@@ -486,14 +566,45 @@ OUTCOMES: dict[str, dict[str, Cell]] = {
         "page_reordered": (WHOLE, WHOLE),
         "page_without_rows": (WHOLE, "in each of 3 walks"),
     },
+    "statuspage": {
+        **_STAYS_AWAY,
+        "page_twice": (WHOLE, "do not agree on what there is"),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": (WHOLE, "do not agree on what there is"),
+    },
+    "uptimerobot": {
+        **_STAYS_AWAY,
+        "page_twice": ("asked for what follows", "asked for what follows"),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": (WHOLE, "more monitors were announced than came"),
+    },
+    "pingdom": {
+        **_STAYS_AWAY,
+        "page_twice": (WHOLE, WHOLE),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": (WHOLE, "more checks were announced than came"),
+    },
+    "zabbix": {
+        **_STAYS_AWAY,
+        "page_twice": ("was asked for what follows", "was asked for what follows"),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": (WHOLE, "more values than it gave"),
+    },
 }
 
 
-def landed(connection: psycopg.Connection, source: SourceConnection) -> dict[str, set[str]]:
-    """Hashes of a source's raw rows by table; nothing else may be left of a load that failed."""
+#: A row by its hash; of states, what they say when they are followed: a window cuts them where it ends.
+Said = str | tuple[str, datetime, datetime, str]
+
+
+def landed(connection: psycopg.Connection, source: SourceConnection) -> dict[str, set[Said]]:
+    """What a source's raw rows say by table; nothing else may be left of a load that failed."""
     system = system_of(source)
-    rows = {}
+    rows: dict[str, set[Said]] = {}
     for table in system.tables:
+        if table is STATES:
+            rows[table.name] = set(stretches(connection, source))
+            continue
         found = connection.execute(
             sql.SQL("select _row_hash from {} where _source_name = %s").format(
                 sql.Identifier(system.schema, table.name)
@@ -503,6 +614,29 @@ def landed(connection: psycopg.Connection, source: SourceConnection) -> dict[str
         rows[table.name] = {key for (key,) in found}
     connection.commit()
     return rows
+
+
+def stretches(connection: psycopg.Connection, source: SourceConnection) -> Iterator[Said]:
+    """Each state holds as long as it is said to, at most until the next one; equal ones that join are one."""
+    found = connection.execute(
+        "select monitor, from_at, to_at, state,"
+        " lead(from_at) over (partition by monitor order by from_at, _batch_id)"
+        " from raw_monitoring.states where _source_name = %s order by monitor, from_at, _batch_id",
+        (source.name,),
+    ).fetchall()
+    held: tuple[str, datetime, datetime, str] | None = None
+    for monitor, start, said_end, state, following in found:
+        end = said_end if following is None else min(said_end, following)
+        if start >= end:
+            continue
+        if held is not None and (held[0], held[2], held[3]) == (monitor, start, state):
+            held = (monitor, held[1], end, state)
+            continue
+        if held is not None:
+            yield held
+        held = (monitor, start, end, state)
+    if held is not None:
+        yield held
 
 
 def traces(connection: psycopg.Connection, source: SourceConnection) -> int:
@@ -516,7 +650,7 @@ def traces(connection: psycopg.Connection, source: SourceConnection) -> int:
     return count
 
 
-def undisturbed(connection: psycopg.Connection, world: World, system: str) -> dict[str, set[str]]:
+def undisturbed(connection: psycopg.Connection, world: World, system: str) -> dict[str, set[Said]]:
     source = world.connect(world.url, f"{system}_undisturbed")
     load_window(connection, source, Window(START, END))
     rows = landed(connection, source)

@@ -79,7 +79,7 @@ tolerances as (
 
 outages as (
 
-    select * from {{ ref('stg_servicenow__outages') }}
+    select * from {{ ref('int_reported_outages') }}
 
 ),
 

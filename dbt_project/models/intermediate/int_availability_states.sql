@@ -24,7 +24,7 @@ probe_states as (
 outages as materialized (
 
     -- Ranked once and not for every period.
-    select * from {{ ref('stg_servicenow__outages') }}
+    select * from {{ ref('int_reported_outages') }}
     where version_rank = 1
 
 ),
@@ -113,8 +113,10 @@ probed as (
         monitored.month_date,
         case when monitored.is_deployed then monitored.monitor_key else '' end as unit_key,
         probe_states.from_us,
+        -- A state that its monitor says lasted holds so long, neither shorter nor longer.
         least(
-            coalesce(probe_states.to_us, monitored.seen_to_us), probe_states.from_us + monitored.tolerance_us
+            coalesce(probe_states.to_us, monitored.seen_to_us),
+            coalesce(probe_states.stated_to_us, probe_states.from_us + monitored.tolerance_us)
         ) as held_to_us,
         coalesce(probe_states.to_us, monitored.seen_to_us) as next_us,
         monitored.seen_from_us,

@@ -37,6 +37,7 @@ samples as (
         monitor,
         cast(date_trunc('month', sampled_at at time zone 'UTC') as date) as utc_month_date,
         sampled_us,
+        stated_to_us,
         is_up
     from {{ ref('int_probe_samples') }}
     {% if computes_only_touched() -%}
@@ -66,6 +67,7 @@ followed as (
         samples.sampled_us as from_us,
         lead(samples.sampled_us) over ordered as to_us,
         first_value(samples.sampled_us) over ordered = samples.sampled_us as is_first,
+        samples.stated_to_us,
         samples.is_up
     from samples
     inner join monitors on samples.source_name = monitors.source_name and samples.monitor = monitors.monitor
@@ -79,13 +81,15 @@ followed as (
 
 kept as (
 
-    -- A sample that says up and is followed in time says nothing that the absence of a row does not.
+    -- A sample that says up and is followed in time says nothing that the absence of a row does not; a state may end
+    -- before the next one begins.
     select
         followed.source_name,
         followed.monitor,
         followed.utc_month_date,
         followed.from_us,
         followed.to_us,
+        followed.stated_to_us,
         followed.is_first,
         followed.is_up,
         tolerances.tolerance_us
@@ -98,6 +102,7 @@ kept as (
             and (
                 not followed.is_up
                 or followed.is_first
+                or followed.stated_to_us is not null
                 or followed.to_us - followed.from_us > tolerances.tolerance_us
             )
         )

@@ -1,6 +1,7 @@
 {{ config(materialized='view') }}
 
 -- Without a CTE: Postgres does not merge a view that has one, and an increment could not look its rows up.
+{% for model in monitors() -%}
 select
     source_name,
     batch_id,
@@ -8,15 +9,10 @@ select
     monitor,
     sampled_at,
     sampled_us,
+    stated_to_us,
     is_up
-from {{ ref('stg_prometheus__samples') }}
+from {{ ref(model) }}
+{%- if not loop.last %}
 union all
-select
-    source_name,
-    batch_id,
-    source_row,
-    monitor,
-    sampled_at,
-    sampled_us,
-    is_up
-from {{ ref('stg_upptime__checks') }}
+{% endif %}
+{%- endfor %}

@@ -13,11 +13,13 @@ keys as (
 
 samples as (
 
-    -- Bounds that the planner knows as it starts: months before and after these periods are not read.
+    -- Bounds that the planner knows as it starts: months before and after these periods are not read. A state that
+    -- lasted is no sample: nobody says how often it was looked at.
     select * from {{ ref('int_probe_samples') }}
     where
         sampled_at >= (select {{ to_instant('min(period_from_us)') }} from periods)
         and sampled_at < (select {{ to_instant('max(period_to_us)') }} from periods)
+        and stated_to_us is null
 
 ),
 

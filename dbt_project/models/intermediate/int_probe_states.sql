@@ -83,6 +83,7 @@ picked as (
         intervals.monitor,
         intervals.from_us,
         intervals.to_us,
+        intervals.stated_to_us,
         edges.first_us,
         intervals.is_up
     from edges
@@ -97,6 +98,7 @@ picked as (
         beginnings.monitor,
         beginnings.from_us,
         beginnings.to_us,
+        beginnings.stated_to_us,
         edges.first_us,
         beginnings.is_up
     from edges
@@ -117,6 +119,7 @@ followed as (
         monitor,
         from_us,
         coalesce(to_us, lead(from_us) over (partition by source_name, monitor order by from_us)) as to_us,
+        stated_to_us,
         from_us = first_us as is_first,
         is_up
     from picked

@@ -4,5 +4,6 @@ select
     monitor,
     sampled_at,
     {{ to_us('sampled_at') }} as sampled_us,
+    cast(null as bigint) as stated_to_us,
     value > 0 as is_up
 from {{ source('raw_prometheus', 'samples') }}

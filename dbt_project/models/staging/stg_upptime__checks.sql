@@ -4,5 +4,6 @@ select
     slug as monitor,
     cast(checked_at as timestamptz) as sampled_at,
     {{ to_us('cast(checked_at as timestamptz)') }} as sampled_us,
+    cast(null as bigint) as stated_to_us,
     status <> 'down' as is_up
 from {{ source('raw_upptime', 'checks') }}

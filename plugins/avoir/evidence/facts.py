@@ -31,7 +31,7 @@ _MILESTONE = """
 
 
 # A sample that says down holds until the next one, at most for the tolerance; beyond it, after any
-# sample, nobody looked.
+# sample, nobody looked. A state holds as long as its monitor says.
 _STRETCHES: LiteralString = """
     select intervals.source_name, intervals.monitor, intervals.from_us,
         coalesce(intervals.to_us, following.from_us) as to_us, intervals.is_up
@@ -48,7 +48,8 @@ _STRETCHES: LiteralString = """
         and coalesce(intervals.to_us, following.from_us, periods.to_us) > periods.from_us
         and (
             not intervals.is_up
-            or coalesce(intervals.to_us, following.from_us, periods.to_us) - intervals.from_us > %(tolerance)s
+            or coalesce(intervals.to_us, following.from_us, periods.to_us)
+                > coalesce(intervals.stated_to_us, intervals.from_us + %(tolerance)s)
         )
     order by intervals.source_name, intervals.monitor, intervals.from_us
 """

@@ -347,6 +347,21 @@ def _of_outage(payload: Row) -> tuple[_Reached, _Given] | None:
     return _AVAILABILITY, {"subject": payload["business_service"], "key_kind": "maintenance", **span}
 
 
+def _of_state(payload: Row) -> tuple[_Reached, _Given] | None:
+    span = {"from_at": payload["from_at"], "to_at": payload["to_at"]}
+    return _AVAILABILITY, {"subject": payload["monitor"], "key_kind": "monitor", **span}
+
+
+def _of_status_page(payload: Row) -> tuple[_Reached, _Given] | None:
+    if "display_at" in payload:
+        begins, ends = payload["display_at"], ""
+    else:
+        begins = payload["scheduled_for"] or payload["started_at"] or payload["created_at"]
+        ends = payload["scheduled_until"] or payload["resolved_at"]
+    span = {"from_at": begins, "to_at": ends or "infinity"}
+    return _AVAILABILITY, {"subject": payload["component_id"], "key_kind": "maintenance", **span}
+
+
 _RESOLVERS: Mapping[str, Callable[[Row], tuple[_Reached, _Given] | None]] = {
     "raw_servicenow.incident": _subject(_TICKET, "sys_id"),
     "raw_servicenow.sys_audit": _of_audit,
@@ -354,6 +369,10 @@ _RESOLVERS: Mapping[str, Callable[[Row], tuple[_Reached, _Given] | None]] = {
     "raw_servicenow.rm_release": _subject(_RELEASE, "sys_id"),
     "raw_servicenow.rm_defect": _subject(_RELEASE, "release"),
     "raw_servicenow.cmdb_ci_outage": _of_outage,
+    "raw_monitoring.checks": _monitored("monitor", "checked_at"),
+    "raw_monitoring.states": _of_state,
+    "raw_statuspage.incidents": _of_status_page,
+    "raw_statuspage.component_changes": _of_status_page,
     "raw_jira.issues": _subject(_TICKET, "issue_id"),
     "raw_jira.changes": _subject(_TICKET, "issue_id"),
     "raw_jira.comments": _subject(_TICKET, "issue_id"),

@@ -45,8 +45,19 @@ class CsvFile:
     delimiter: str
 
     @classmethod
-    def read(cls, source: SourceConnection, path: Path, columns: Sequence[str]) -> CsvFile:
-        """Read a file that must have exactly these columns, in any order.
+    def read(
+        cls,
+        source: SourceConnection,
+        path: Path,
+        columns: Sequence[str],
+        *,
+        name: str = "",
+        delimiter: str = ",",
+        others: bool = False,
+    ) -> CsvFile:
+        """Read a file that must have exactly these columns, in any order; with ``others`` these and more.
+
+        ``name`` is what the file is called below the source's folder, where that is more than its own name.
 
         Raises:
             SourceError: the file is missing, too large, empty, or has other columns.
@@ -54,8 +65,8 @@ class CsvFile:
         content = bytes_of(source, path, MAX_CSV_BYTES + 1)
         if len(content) > MAX_CSV_BYTES:
             raise SourceError(f"source {source.name}: {path} is larger than {MAX_CSV_BYTES} bytes")
-        file = SourceFile(path.name, hashlib.sha256(content).hexdigest(), len(content))
-        return cls.parsed(source, file, content, columns)
+        file = SourceFile(name or path.name, hashlib.sha256(content).hexdigest(), len(content))
+        return cls.parsed(source, file, content, columns, delimiter=delimiter, others=others)
 
     @classmethod
     def parsed(

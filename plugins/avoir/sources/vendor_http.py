@@ -75,17 +75,18 @@ class BasicAuth:
 
 
 @dataclass(frozen=True)
-class BearerAuth:
-    """A bearer token that is not shown."""
+class TokenAuth:
+    """A token that is not shown, after the scheme that the vendor wants before it."""
 
+    scheme: str
     token: str
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self.token}"
+        request.headers["Authorization"] = f"{self.scheme} {self.token}"
         return request
 
     def __repr__(self) -> str:
-        return "BearerAuth"
+        return f"TokenAuth({self.scheme})"
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,8 @@ class VendorApi:
         headers: sent with every request, beside those that make it one for JSON.
         token: a bearer token that was given for the username and the secret.
         key_header: the header that carries the secret where the vendor has one of its own.
+        token_scheme: what stands before the secret in ``Authorization`` where there is no username; None
+            where the vendor takes its key elsewhere.
     """
 
     def __init__(
@@ -144,18 +147,19 @@ class VendorApi:
         *,
         token: str | None = None,
         key_header: str = "",
+        token_scheme: str | None = "Bearer",  # noqa: S107 - a name
     ) -> None:
         self.source = source
         self._headers = {"Accept": "application/json", **(headers or {})}
-        self._auth: BasicAuth | BearerAuth | HeaderAuth | NoAuth = NoAuth()
+        self._auth: BasicAuth | TokenAuth | HeaderAuth | NoAuth = NoAuth()
         if token is not None:
-            self._auth = BearerAuth(token)
+            self._auth = TokenAuth("Bearer", token)
         elif key_header:
             self._auth = HeaderAuth(key_header, source.secret)
         elif source.username is not None:
             self._auth = BasicAuth(source.username, source.secret)
-        elif source.secret_place is not None:
-            self._auth = BearerAuth(source.secret)
+        elif source.secret_place is not None and token_scheme is not None:
+            self._auth = TokenAuth(token_scheme, source.secret)
         self._client = vendor_client()
 
     def get(self, path: str, parameters: Mapping[str, str]) -> Answer:
@@ -167,7 +171,7 @@ class VendorApi:
             NotFoundError: 404.
             IncompleteAnswerError: no JSON, an empty body, or any other status.
         """
-        return self._got(f"{self.source.url}/{path.lstrip('/')}", parameters)
+        return self._asked("GET", f"{self.source.url}/{path.lstrip('/')}", params=dict(parameters))
 
     def follow(self, link: str) -> Answer:
         """GET an address that an answer of the same vendor gave.
@@ -177,21 +181,28 @@ class VendorApi:
             SourceError: as :meth:`get`.
         """
         self.must_stay(link)
-        return self._got(link, {})
+        return self._asked("GET", link)
 
-    def _got(self, url: str, parameters: Mapping[str, str]) -> Answer:
+    def post(self, path: str, *, form: Mapping[str, str] | None = None, content: Any = None) -> Answer:
+        """POST a form, or content as JSON, to a path that only reads; raises what :meth:`get` does."""
+        what = {"json": content} if form is None else {"data": dict(form)}
+        return self._asked("POST", f"{self.source.url}/{path.lstrip('/')}", **what)
+
+    def _asked(self, method: str, url: str, **what: Any) -> Answer:
         try:
-            response: requests.Response = self._client.get(
+            response: requests.Response = self._client.request(
+                method,
                 url,
-                params=dict(parameters),
                 headers=self._headers,
                 auth=self._auth,
                 allow_redirects=False,
+                **what,
             )
         except requests.RequestException as error:
             reason = type(error).__name__
             message = f"source {self.source.name}: {url} did not answer after {ATTEMPTS} attempts ({reason})"
-            raise UnavailableError(message) from error
+            # Not from the error: what it holds of the request may be the key.
+            raise UnavailableError(message) from (error if method == "GET" else None)
         return self._parsed(response, url)
 
     def _parsed(self, response: requests.Response, url: str) -> Answer:

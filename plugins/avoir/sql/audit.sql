@@ -326,7 +326,7 @@ create or replace function audit.credit_evidence_rows() returns table (
     union all
     -- Each monitor is read once over the time in question and matched there: an outage has hundreds of instants.
     select
-        wanted.penalty_line_id, 'sample', 'raw_prometheus.samples', found._batch_id, found._source_file_id,
+        wanted.penalty_line_id, 'sample', found.raw_table, found._batch_id, found._source_file_id,
         found._source_row, wanted.source_name, wanted.monitor || '|' || to_char(
             found.sampled_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
         ), found._row_hash collate "default", found.sampled_at
@@ -345,12 +345,32 @@ create or replace function audit.credit_evidence_rows() returns table (
                 partition by within.sampled_at order by within._batch_id desc, within._source_row desc
             ) as version_rank
         from (
-            select raw._batch_id, raw._source_file_id, raw._source_row, raw._row_hash, raw.sampled_at
+            select
+                'raw_prometheus.samples' as raw_table, raw._batch_id, raw._source_file_id, raw._source_row,
+                raw._row_hash, raw.sampled_at
             from raw_prometheus.samples as raw
             where
                 raw.monitor = wanted.monitor
                 and raw._source_name = wanted.source_name
                 and raw.sampled_at between wanted.first_at and wanted.last_at
+            union all
+            select
+                'raw_monitoring.checks', raw._batch_id, raw._source_file_id, raw._source_row, raw._row_hash,
+                raw.checked_at
+            from raw_monitoring.checks as raw
+            where
+                raw.monitor = wanted.monitor
+                and raw._source_name = wanted.source_name
+                and raw.checked_at between wanted.first_at and wanted.last_at
+            union all
+            select
+                'raw_monitoring.states', raw._batch_id, raw._source_file_id, raw._source_row, raw._row_hash,
+                raw.from_at
+            from raw_monitoring.states as raw
+            where
+                raw.monitor = wanted.monitor
+                and raw._source_name = wanted.source_name
+                and raw.from_at between wanted.first_at and wanted.last_at
             -- A fence, all rows in any order: without it each instant would be looked up by itself.
             offset 0
         ) as within
@@ -390,6 +410,59 @@ create or replace function audit.credit_evidence_rows() returns table (
         and coalesce(
             cast(nullif(found.end_at, '') || '+00' as timestamptz) > to_timestamp(periods.from_us / 1000000), true
         )
+    union all
+    select
+        periods.penalty_line_id,
+        case found.kind when 'maintenance' then 'planned_work' else 'reported_outage' end,
+        found.raw_table, found._batch_id, found._source_file_id, found._source_row, periods.source_name,
+        found.natural_key, found._row_hash collate "default", null::timestamptz
+    from audit.credit_periods() as periods
+    cross join lateral (
+        with incidents as (
+            select
+                raw.*,
+                row_number() over (
+                    partition by raw.incident_id
+                    order by cast(raw.updated_at as timestamptz) desc, raw._batch_id desc, raw._source_row desc
+                ) as version_rank
+            from raw_statuspage.incidents as raw
+            where raw.component_id = periods.key_value and raw._source_name = periods.source_name
+        ),
+        within as (
+            select * from incidents
+            where
+                version_rank = 1
+                and cast(coalesce(nullif(scheduled_for, ''), nullif(started_at, ''), created_at) as timestamptz)
+                < to_timestamp(periods.to_us / 1000000)
+                and coalesce(
+                    cast(coalesce(nullif(scheduled_until, ''), nullif(resolved_at, '')) as timestamptz)
+                    > to_timestamp(periods.from_us / 1000000),
+                    true
+                )
+        )
+        select
+            'raw_statuspage.incidents' as raw_table, within.kind, within._batch_id, within._source_file_id,
+            within._source_row, within.incident_id || '|' || within.component_id as natural_key, within._row_hash
+        from within
+        union all
+        select
+            'raw_statuspage.component_changes', ranked.kind, ranked._batch_id, ranked._source_file_id,
+            ranked._source_row, ranked.update_id || '|' || ranked.component_id, ranked._row_hash
+        from (
+            select
+                raw.*,
+                within.kind,
+                row_number() over (
+                    partition by raw.update_id
+                    order by cast(raw.updated_at as timestamptz) desc, raw._batch_id desc, raw._source_row desc
+                ) as version_rank
+            from raw_statuspage.component_changes as raw
+            inner join within on within.incident_id = raw.incident_id and within.kind = 'incident'
+            where raw.component_id = periods.key_value and raw._source_name = periods.source_name
+        ) as ranked
+        where ranked.version_rank = 1
+    ) as found
+    where periods.key_kind = 'maintenance'
     union all
     select
         documents.penalty_line_id, found.evidence_kind, found.raw_table, found._batch_id, found._source_file_id,

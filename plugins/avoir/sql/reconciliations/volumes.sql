@@ -87,7 +87,8 @@ monitors as (
 
 sampled as (
 
-    -- By UTC months: a few hours at either end do not change whether a month is like others.
+    -- By UTC months: a few hours at either end do not change whether a month is like others. How many states a monitor
+    -- told of says how often they changed, and not whether it told of all.
     select
         source_name,
         monitor,
@@ -99,6 +100,7 @@ sampled as (
             select cast(min(month_date) - interval '6 months' as timestamp) at time zone 'UTC' from opened
             where record_kind = 'probes'
         )
+        and stated_to_us is null
     group by 1, 2, 3
 
 ),

@@ -1,0 +1,3 @@
+{{ config(materialized='view') }}
+
+{{ united(outage_registers()) }}

@@ -1,0 +1,9 @@
+-- Without a CTE: Postgres does not merge a view that has one, and an increment could not look its rows up.
+select
+    {{ evidence_columns() }},
+    monitor,
+    checked_at as sampled_at,
+    {{ to_us('checked_at') }} as sampled_us,
+    cast(null as bigint) as stated_to_us,
+    state = 'up' as is_up
+from {{ source('raw_monitoring', 'checks') }}
