@@ -94,14 +94,14 @@ class CsvFile:
             header = tuple(next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), ()))
         except csv.Error as error:
             raise SourceError(f"source {source.name}: {file.name}:1: {error}") from error
-        expected = header if others and set(columns) <= set(header) else columns
-        if sorted(header) != sorted(set(expected)):
-            missing = sorted(set(columns) - set(header))
-            unknown = sorted(set(header) - set(columns))
+        missing = sorted(set(columns) - set(header))
+        unknown = [] if others else sorted(set(header) - set(columns))
+        twice = sorted({name for name in header if header.count(name) > 1})
+        if missing or unknown or twice:
             message = f"source {source.name}: {file.name} has other columns than expected"
             message += f"; missing: {', '.join(missing)}" if missing else ""
-            message += f"; unknown: {', '.join(unknown)}" if unknown and not others else ""
-            message += "; one of them twice" if len(set(header)) < len(header) else ""
+            message += f"; unknown: {', '.join(unknown)}" if unknown else ""
+            message += f"; twice: {', '.join(twice)}" if twice else ""
             raise SourceError(message)
         return cls(source, file, header, text, encoding.removesuffix("-sig"), delimiter)
 

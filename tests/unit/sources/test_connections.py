@@ -132,7 +132,7 @@ def test_variables_are_expanded_and_folders_are_relative_to_the_file(tmp_path: P
         ({"name": "Helios"}, "name must be lower case"),
         ({"secret_file": "token"}, "secret_env and secret_file are both given; a source has one secret"),
         ({"secret_connection": 7}, "secret_connection must be text, got 7"),
-        ({"system": "remedy"}, "system 'remedy' is not in the register: einvoice_folder, "),
+        ({"system": "remedy"}, "system 'remedy' is not in the register: asana, "),
         ({"url": "ftp://helios.example"}, "must be an http or https address"),
         ({"url": "https://me:pw@helios.example"}, "must not carry a password"),
         ({"url": "https://${NOWHERE}"}, "the variable NOWHERE in .* is not set"),

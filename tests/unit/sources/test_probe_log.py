@@ -102,7 +102,7 @@ def test_rows_that_cannot_be_used_are_kept_aside_with_their_place(tmp_path: Path
         ("missing_key", 2), ("bad_instant", 3), ("bad_instant", 4), ("unknown_state", 5),
         ("conflicting_version", 7), ("wrong_cell_count", 9),
     ]  # fmt: skip
-    assert rejected[1].reason.startswith("a.csv, row 3: ")
+    assert rejected[1].reason.startswith("a.csv:4: ")
 
 
 def test_a_file_is_read_once(tmp_path: Path) -> None:

@@ -260,7 +260,7 @@ def test_a_wrong_token_and_a_project_out_of_sight_are_told_apart(system: str, fe
             name="wrong", system=system, url=url, history_from=START, secret_env="OTHER",
             options=wrong.options, environment={"OTHER": "0ther"},
         )  # fmt: skip
-        with pytest.raises(AccessDeniedError, match="check the secret in OTHER") as caught:
+        with pytest.raises(AccessDeniedError, match="check the secret in the variable OTHER") as caught:
             list(fetch(wrong, Window(START, START + DAY), NothingLanded()))
         assert "0ther" not in str(caught.value)
 
