@@ -77,7 +77,7 @@ def test_variables_are_expanded_and_folders_are_relative_to_the_file(tmp_path: P
     ("change", "message"),
     [
         ({"name": "Helios"}, "name must be lower case"),
-        ({"system": "remedy"}, "system 'remedy' is not in the register: einvoice_folder, "),
+        ({"system": "remedy"}, "system 'remedy' is not in the register: asana, einvoice_folder, "),
         ({"url": "ftp://helios.example"}, "must be an http or https address"),
         ({"url": "https://me:pw@helios.example"}, "must not carry a password"),
         ({"url": "https://${NOWHERE}"}, "the variable NOWHERE in .* is not set"),
