@@ -35,7 +35,9 @@ class Formula(str):
 
 
 def rows_of(content: bytes, sheet: str | None) -> Iterator[tuple[int, tuple[object, ...]]]:
-    """Number and cells of every row that is not empty; cells are texts, numbers, ``datetime`` or None.
+    """Number and cells of every row that is not empty, as wide as the first of them.
+
+    Cells are texts, numbers, ``datetime`` or None.
 
     Args:
         content: the bytes of the file.
@@ -71,9 +73,18 @@ def _chosen(workbook: Any, sheet: str | None) -> Any:
 
 
 def _rows(worksheet: Any) -> Iterator[tuple[int, tuple[object, ...]]]:
-    # What the sheet says of its own size may be wrong.
-    worksheet.reset_dimensions()
-    for number, row in enumerate(worksheet.iter_rows(max_row=MOST_ROWS, max_col=MOST_COLUMNS), start=1):
+    """The header, which is the first row that is not empty, and what stands below it."""
+    for number, cells in _walked(worksheet, 1, MOST_COLUMNS):
+        width = max(n for n, cell in enumerate(cells, start=1) if cell is not None)
+        yield number, cells[:width]
+        yield from _walked(worksheet, number + 1, width)
+        return
+
+
+def _walked(worksheet: Any, first_row: int, columns: int) -> Iterator[tuple[int, tuple[object, ...]]]:
+    # Bounds of our own: what a sheet says of its own size may be wrong.
+    rows = worksheet.iter_rows(min_row=first_row, max_row=MOST_ROWS, max_col=columns)
+    for number, row in enumerate(rows, start=first_row):
         cells = tuple(_value(cell) for cell in row)
         if any(value is not None for value in cells):
             yield number, cells

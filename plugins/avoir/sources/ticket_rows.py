@@ -70,7 +70,7 @@ def _xlsx(
                 _must_have(source, file, columns, header)
                 continue
             number += 1
-            named = zip(header, (*cells, *(None for _ in header[len(cells) :])), strict=False)
+            named = zip(header, cells, strict=True)
             yield Row(number, line, {name: cell for name, cell in named if name})
     except spreadsheet.UnreadableWorkbookError as error:
         raise SourceError(f"source {source.name}: {file.name}: {error}") from error

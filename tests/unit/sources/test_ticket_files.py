@@ -535,3 +535,13 @@ sources:
         SourceConfigurationError, match="option tickets: must be a mapping with files, columns"
     ):
         parse_sources(path, {})
+
+
+def test_a_sheet_may_begin_anywhere_and_say_more_than_its_header(folder: Folder) -> None:
+    blank: tuple[None, ...] = (None,)
+    noted = (*GOOD, None, "a note beside the table")
+    folder.put("tickets.xlsx", workbook(blank, blank, HEADER, GOOD, blank, ("T2", *noted[1:])))
+    tables, rejected = folder.read()
+    assert rejected == []
+    assert [row["ticket_id"] for row in tables["tickets"]] == ["T1", "T2"]
+    assert "a note" not in tables["tickets"][1]["record"]
