@@ -7,7 +7,7 @@ from typing import Any
 
 from avoir.sources.vendor_http import IncompleteAnswerError
 
-WALKS = 3
+WALKS = 4
 
 #: Records that follow an offset, and how many there are in all.
 Page = Callable[[int], tuple[list[Any], int]]
@@ -17,30 +17,38 @@ def all_announced(label: str, what: str, page: Page, page_rows: int) -> list[Any
     """Every record of a list, by the ids of the records; those without one as they came.
 
     A record that is deleted while pages are read moves the others, so a walk counts only when every page
-    announced exactly as many as the walk gave.
+    announced exactly as many as the walk gave; and another may have come for it, so two walks must agree.
 
     Raises:
-        IncompleteAnswerError: no walk was whole.
+        IncompleteAnswerError: no two walks were whole and alike.
     """
     missing = 0
+    before: set[int] | None = None
     for _ in range(WALKS):
-        found: dict[int, Any] = {}
-        totals: set[int] = set()
-        offset = 0
-        while True:
-            rows, total = page(offset)
-            totals.add(total)
-            for place, row in enumerate(rows):
-                number = row.get("id") if isinstance(row, dict) else None
-                found[number if isinstance(number, int) else -1 - offset - place] = row
-            offset += page_rows
-            if not rows or offset >= total:
-                break
-        if totals == {len(found)}:
-            return [found[number] for number in sorted(found)]
+        found, totals = _walk(page, page_rows)
         missing = max(totals) - len(found)
+        is_whole = totals == {len(found)}
+        if is_whole and before == found.keys():
+            return [found[number] for number in sorted(found)]
+        before = set(found) if is_whole else None
     message = (
-        f"{label}: {missing} more {what} were announced than came, or how many there are changed, "
+        f"{label}: {missing} more {what} were announced than came, or which there are changed, "
         f"in each of {WALKS} walks; nothing was landed"
     )
     raise IncompleteAnswerError(message)
+
+
+def _walk(page: Page, page_rows: int) -> tuple[dict[int, Any], set[int]]:
+    """The records of one walk by their ids, and how many each page said there are."""
+    found: dict[int, Any] = {}
+    totals: set[int] = set()
+    offset = 0
+    while True:
+        rows, total = page(offset)
+        totals.add(total)
+        for place, row in enumerate(rows):
+            number = row.get("id") if isinstance(row, dict) else None
+            found[number if isinstance(number, int) else -1 - offset - place] = row
+        offset += page_rows
+        if not rows or offset >= total:
+            return found, totals

@@ -2,7 +2,7 @@
 
 Flow: pages of ``getMonitors`` with the whole log of each monitor, so that what a monitor is as the window
 begins is known, however long ago it became so. Each page announces how many monitors there are; they are
-walked by offset until one walk saw exactly that many, again while some are missing.
+walked by offset until two walks saw exactly that many, and the same.
 
 The log tells of changes: states, not checks. ``down`` and ``up`` last until the next entry, the newest for as
 long as the monitor has looked. While a monitor was paused, or had only been started, nobody looked.

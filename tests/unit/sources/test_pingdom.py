@@ -106,6 +106,24 @@ def test_checks_that_move_while_pages_are_read_are_all_read(
     assert {one[0] for one in read(account)[0]} == {f"web-{n}" for n in range(3, 12)}
 
 
+def test_checks_that_come_as_others_go_are_all_read(
+    account: Pingdom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pingdom, "PAGE_ROWS", 5)
+    for n in range(12):
+        tell(account, account.check(f"web-{n}", START), 0 * HOUR, DAY, "up")
+
+    def between(number: int) -> None:
+        # As many as before, at other places: no page says that anything is missing.
+        if number == 2:
+            for n in range(12, 15):
+                tell(account, account.check(f"web-{n}", START), 0 * HOUR, DAY, "up")
+            del account.checks[:3]
+
+    account.between = between
+    assert {one[0] for one in read(account)[0]} == {f"web-{n}" for n in range(3, 15)}
+
+
 def test_a_wrong_token_is_refused_and_not_told(account: Pingdom, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.vendors.pingdom.SECRET", "another")
     with pytest.raises(AccessDeniedError, match="refused the token") as caught:
