@@ -11,16 +11,14 @@ import csv
 import hashlib
 import io
 import json
-import os
-import stat
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from pathlib import Path
+from datetime import date, datetime
 
 from python_calamine import CalamineError, CalamineWorkbook
 
+from avoir.sources.local_folder import bytes_of, files_of
 from avoir.sources.model import Landed, Rejected, SourceConnection, SourceError, SourceFile, Window
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
@@ -88,13 +86,20 @@ def all_drops(source: SourceConnection, suffixes: Sequence[str]) -> Iterator[Dro
     Raises:
         SourceError: the folder is missing, unreadable or without any such file; a file is too large.
     """
-    found = _files(source, suffixes)
+    # What a spreadsheet has open, and what is hidden, is no delivery.
+    found = files_of(
+        source,
+        lambda name: name.lower().endswith(tuple(suffixes)) and not name.startswith((".", "~$")),
+    )
     if not found:
         names = ", ".join(suffixes)
         raise SourceError(f"source {source.name}: {source.path} holds no {names} file at all; is it mounted?")
-    for modified_at, name, path in sorted(found):
-        content = _bytes(source, path)
-        yield Drop(SourceFile(name, hashlib.sha256(content).hexdigest(), len(content)), modified_at, content)
+    for one in sorted(found, key=lambda one: (one.modified_at, one.name)):
+        content = bytes_of(source, one.path, MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
+            raise SourceError(f"source {source.name}: {one.name} is larger than {MAX_FILE_BYTES} bytes")
+        file = SourceFile(one.name, hashlib.sha256(content).hexdigest(), len(content))
+        yield Drop(file, one.modified_at, content)
 
 
 def lines_of(source: SourceConnection, drop: Drop, layout: Layout, table: str) -> Iterator[Line | Rejected]:
@@ -202,40 +207,3 @@ def _cell_text(cell: object) -> str:
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
     return str(cell)
-
-
-def _files(source: SourceConnection, suffixes: Sequence[str]) -> list[tuple[datetime, str, Path]]:
-    root = source.path
-    if not root.is_dir():
-        raise SourceError(f"source {source.name}: the folder {root} does not exist")
-
-    def refuse(error: OSError) -> None:
-        raise SourceError(f"source {source.name}: cannot read {error.filename}: {error.strerror}") from error
-
-    found = []
-    for folder, _, names in os.walk(root, onerror=refuse, followlinks=False):
-        for name in names:
-            path = Path(folder, name)
-            # What a spreadsheet has open, and what is hidden, is no delivery.
-            if not name.lower().endswith(tuple(suffixes)) or name.startswith((".", "~$")):
-                continue
-            try:
-                status = path.lstat()
-            except FileNotFoundError:
-                continue
-            if stat.S_ISREG(status.st_mode):
-                shown = os.fsencode(path.relative_to(root)).decode("utf-8", "replace")
-                modified_at = datetime.fromtimestamp(status.st_mtime_ns // 1000 / 1_000_000, UTC)
-                found.append((modified_at, shown, path))
-    return found
-
-
-def _bytes(source: SourceConnection, path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise SourceError(f"source {source.name}: cannot read {path}: {error.strerror}") from error
-    if len(content) > MAX_FILE_BYTES:
-        raise SourceError(f"source {source.name}: {path.name} is larger than {MAX_FILE_BYTES} bytes")
-    return content

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import stat
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
+from avoir.sources.local_folder import files_of
 from avoir.sources.model import SourceConnection, SourceError
 
 
@@ -23,44 +21,12 @@ def log_files(source: SourceConnection, pattern: str) -> list[tuple[str, Path]]:
         SourceError: the folder is missing or unreadable, or holds no such file, which is what a lost mount
             looks like.
     """
-    root = source.path
-    if not root.is_dir():
-        raise SourceError(f"source {source.name}: the folder {root} does not exist")
-    found = sorted(_walked(source, root, pattern))
+    found = files_of(source, lambda name: fnmatchcase(name, pattern))
     if not found:
-        raise SourceError(f"source {source.name}: {root} holds no file {pattern} at all; is it mounted?")
-    return found
-
-
-def _walked(source: SourceConnection, root: Path, pattern: str) -> Iterator[tuple[str, Path]]:
-    def refuse(error: OSError) -> None:
-        raise SourceError(f"source {source.name}: cannot read {error.filename}: {error.strerror}") from error
-
-    for folder, _, names in os.walk(root, onerror=refuse, followlinks=False):
-        for name in names:
-            path = Path(folder, name)
-            if not fnmatchcase(name, pattern):
-                continue
-            try:
-                status = path.lstat()
-            except FileNotFoundError:
-                continue
-            if stat.S_ISREG(status.st_mode):
-                yield os.fsencode(path.relative_to(root)).decode("utf-8", "replace"), path
-
-
-def zone_option(value: Any) -> ZoneInfo | None:
-    """The check of an option that names a zone or is left out.
-
-    Raises:
-        ValueError: there is no such zone.
-    """
-    if value is None:
-        return None
-    try:
-        return ZoneInfo(str(value))
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ValueError(f"must be an IANA zone such as UTC or Europe/Paris, got {value!r}") from error
+        raise SourceError(
+            f"source {source.name}: {source.path} holds no file {pattern} at all; is it mounted?"
+        )
+    return [(one.name, one.path) for one in sorted(found, key=lambda one: one.name)]
 
 
 def pattern_option(value: Any) -> str:

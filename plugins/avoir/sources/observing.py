@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from avoir.sources.declared_instants import zone_of
 from avoir.sources.model import Column, Landed, Option, Rows, Table, Window, text_columns
 from avoir.sources.vendor_http import IncompleteAnswerError
 
@@ -120,11 +120,7 @@ def zone_option() -> Option:
     """``timezone``: on whose calendar the dates are that the system gives without a time."""
 
     def check(value: object) -> str:
-        try:
-            return ZoneInfo(str(value)).key
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            message = f"must be an IANA zone such as UTC or Europe/Paris, got {value!r}"
-            raise ValueError(message) from error
+        return str(zone_of(value) or "UTC")
 
     return Option(default="UTC", check=check)
 

@@ -20,8 +20,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from avoir.sources.csv_file import CsvFile
+from avoir.sources.declared_instants import zone_of
 from avoir.sources.instants import YEARS, rfc_3339
-from avoir.sources.log_files import local_instant, log_files, pattern_option, zone_option
+from avoir.sources.log_files import local_instant, log_files, pattern_option
 from avoir.sources.model import Landed, Option, Rejected, Rows, SourceConnection, SourceError, System, Window
 from avoir.sources.monitoring import CHECKS, SCHEMA
 
@@ -230,7 +231,7 @@ SYSTEM = System(
         "down": Option(required=True, check=_words),
         "monitor": Option(check=_name),
         "time_format": Option(default="iso", check=_time_format),
-        "timezone": Option(check=zone_option),
+        "timezone": Option(check=zone_of),
         "files": Option(default="*.csv", check=pattern_option),
         "delimiter": Option(default=",", check=_delimiter),
     },
