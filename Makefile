@@ -9,7 +9,7 @@ UV := $(shell command -v uv 2>/dev/null || echo $(TOOLS)/bin/uv)
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help run run-real up down status test test-fast test-system test-mutants bench bench-small bench-penalties bench-evidence bench-loading lint format docs clean
+.PHONY: help run run-real up down status test test-fast test-system test-slow test-mutants bench bench-small bench-penalties bench-evidence bench-loading lint format docs clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +30,7 @@ status: .venv/.synced  ## published months, verdicts, watermarks
 	@$(BIN)/avoir status
 
 test: .venv/.synced  ## everything: unit, rules, dags, warehouse, system (about 35 minutes on 2 cores)
-	$(BIN)/pytest tests --ignore=tests/mutants --ignore=tests/system --numprocesses=auto --maxprocesses=4 --dist=loadgroup
+	$(BIN)/pytest tests --ignore=tests/mutants --ignore=tests/system --ignore=tests/slow --numprocesses=auto --maxprocesses=4 --dist=loadgroup
 	$(BIN)/pytest tests/system
 
 test-fast: .venv/.synced  ## what needs no scheduler and no build (about a minute)
@@ -38,6 +38,9 @@ test-fast: .venv/.synced  ## what needs no scheduler and no build (about a minut
 
 test-system: .venv/.synced  ## the real scheduler over the demo's world and the real data
 	$(BIN)/pytest tests/system
+
+test-slow: .venv/.synced  ## servers that take their time: a real Prometheus and what its exporter sees (about two minutes)
+	$(BIN)/pytest tests/slow
 
 test-mutants: .venv/.synced  ## plant mistakes in the models: a worked test must find each (about 12 minutes)
 	$(BIN)/pytest tests/mutants -q -s
