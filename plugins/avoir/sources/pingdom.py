@@ -105,8 +105,11 @@ def _stretches(api: VendorApi, check_id: int, month: Window) -> list[Any]:
 def _state(monitor: str, stretch: Any) -> State | Rejected | None:
     if not isinstance(stretch, dict):
         return _rejected(stretch, "malformed", f"a state of {monitor} is no object")
-    payload = {"monitor": monitor, "state": stretch}
     start, end, said = stretch.get("timefrom"), stretch.get("timeto"), stretch.get("status")
+    payload = {"monitor": monitor, "state": stretch}
+    if _is_whole(start) and 0 <= start < _LAST_SECOND:
+        # The key, by which a later state is known to make this one good.
+        payload["from_at"] = datetime.fromtimestamp(start, UTC).isoformat()
     if not _is_whole(start) or not _is_whole(end):
         return _rejected(payload, "malformed", "a state without its begin or end in whole seconds")
     if not 0 <= start <= end < _LAST_SECOND:

@@ -254,7 +254,14 @@ def _rows_of_update(update: Record) -> Iterator[Rejected | tuple[str, tuple[str 
         yield _rejected(COMPONENT_CHANGES, update, *problem)
         return
     for change in changes:
-        payload = {**{name: value for name, value in update.items() if name != "body"}, "component": change}
+        # Under the names of the key, by which a later record of it is known to make this one good.
+        payload = {
+            **update,
+            "component": change,
+            "update_id": update["id"],
+            "component_id": change.get("code"),
+        }
+        del payload["affected_components"]
         if not change.get("code"):
             yield _rejected(COMPONENT_CHANGES, payload, "missing_key", "a changed component has no code")
             continue
@@ -302,6 +309,11 @@ def _problem(
 
 
 def _rejected(table: Table, record: Any, code: str, reason: str) -> Rejected:
+    if table is INCIDENTS and isinstance(record, dict):
+        components = record.get("components")
+        first = components[0] if isinstance(components, list) and components else None
+        component = first.get("id") if isinstance(first, dict) else record.get("page_id")
+        record = {**record, "incident_id": record.get("id"), "component_id": component}
     return Rejected(table.name, code, reason, _payload(record))
 
 

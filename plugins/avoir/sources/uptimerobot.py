@@ -38,7 +38,7 @@ _SAYS: dict[int, tuple[StateName | None, str]] = {
     _STARTED: (None, "started"),
     _PAUSED: (None, "paused"),
 }
-_KEPT = ("id", "friendly_name", "log", "logs")
+_KEPT = ("id", "friendly_name", "logs", "monitor", "from_at", "log")
 _LAST_SECOND = 4_102_444_800  # 2100-01-01
 
 
@@ -114,7 +114,9 @@ def _states(monitor: Any, name: str) -> Iterator[State | Rejected]:
         if isinstance(read, tuple):
             entries.append(read)
         else:
-            yield _rejected({name: key, "log": entry}, *read.split(": ", 1))
+            yield _rejected(
+                {"monitor": str(key), "from_at": _begin(entry), "log": entry}, *read.split(": ", 1)
+            )
     entries.sort()
     ends = [(first, second[0]) for first, second in pairwise(entries)]
     if entries:
@@ -125,6 +127,14 @@ def _states(monitor: Any, name: str) -> Iterator[State | Rejected]:
         if state is not None and start < end:
             start_at, end_at = (datetime.fromtimestamp(second, UTC) for second in (start, end))
             yield State(str(key), start_at, end_at, state, said)
+
+
+def _begin(entry: Any) -> str | None:
+    """When an entry that cannot be used began, if it says so: a later one of the same makes it good."""
+    at = entry.get("datetime") if isinstance(entry, dict) else None
+    if isinstance(at, bool) or not isinstance(at, int) or not 0 < at < _LAST_SECOND:
+        return None
+    return datetime.fromtimestamp(at, UTC).isoformat()
 
 
 def _entry(entry: Any) -> tuple[int, int, int] | str:

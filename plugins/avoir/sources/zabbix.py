@@ -160,7 +160,7 @@ def _rows(monitor: str, values: list[dict[str, Any]], month: Window) -> tuple[Ro
         if not math.isfinite(figure):
             rejected.append(_rejected(monitor, value, number, "value_not_finite", "neither up nor down"))
             continue
-        checked_at = datetime.fromtimestamp(at[0], UTC) + timedelta(microseconds=at[1] // 1000)
+        checked_at = _checked_at(at)
         if checked_at in month:
             state = "up" if figure > 0 else "down"
             rows.append((monitor, checked_at.isoformat(), state, str(value["value"]), None))
@@ -175,6 +175,10 @@ def _instant(value: dict[str, Any]) -> tuple[int, int] | None:
         return None
     second, nanosecond = int(str(clock)), int(str(ns))
     return (second, nanosecond) if second < 4_102_444_800 and nanosecond < 1_000_000_000 else None
+
+
+def _checked_at(at: tuple[int, int]) -> datetime:
+    return datetime.fromtimestamp(at[0], UTC) + timedelta(microseconds=at[1] // 1000)
 
 
 def _figure(value: object) -> float | None:
@@ -210,7 +214,11 @@ def _called(api: VendorApi, method: str, parameters: dict[str, Any]) -> Any:
 
 
 def _rejected(monitor: str, value: dict[str, Any], number: int, code: str, reason: str) -> Rejected:
-    payload = json.dumps({"monitor": monitor, "value": value}, ensure_ascii=False, sort_keys=True)
+    told: dict[str, Any] = {"monitor": monitor, "value": value}
+    if (at := _instant(value)) is not None:
+        # The key, by which a later value is known to make this one good.
+        told["checked_at"] = _checked_at(at).isoformat()
+    payload = json.dumps(told, ensure_ascii=False, sort_keys=True)
     return Rejected(CHECKS.name, code, f"value of {monitor}: {reason}", payload, number)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -172,6 +173,9 @@ def test_a_state_that_cannot_be_used_is_kept_aside(account: Pingdom, state: Any,
 
     states, rejected = read(answer, window=Window(START, START + DAY))
     assert [one.reason_code for one in rejected] == [code]
+    if code == "unknown_state":
+        told = json.loads(rejected[0].payload)
+        assert (told["monitor"], told["from_at"]) == ("web", START.isoformat())
     assert states == [("web", 0 * HOUR, HOUR, "up")]
 
 

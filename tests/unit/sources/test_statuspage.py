@@ -203,6 +203,8 @@ def test_an_incident_that_cannot_be_used_is_kept_aside(
     page.incident(START, [api]).update(change)
     rows, rejected = read(page)
     assert [(one.table, one.reason_code) for one in rejected] == [("incidents", code)]
+    # Under the names of its key, so that a later version of it makes it good.
+    assert {"incident_id", "component_id"} <= json.loads(rejected[0].payload).keys()
     assert len(rows["incidents"]) == 1
 
 
@@ -222,6 +224,7 @@ def test_a_change_that_cannot_be_used_is_kept_aside(
     record["incident_updates"][0]["affected_components"][0].update(change)
     rows, rejected = read(page)
     assert [(one.table, one.reason_code) for one in rejected] == [("component_changes", code)]
+    assert json.loads(rejected[0].payload)["update_id"] == record["incident_updates"][0]["id"]
     assert len(rows["incidents"]) == 1
     assert rows["component_changes"] == []
 

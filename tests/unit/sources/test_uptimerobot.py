@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -162,6 +163,9 @@ def test_an_entry_that_cannot_be_used_is_kept_aside(
     body = {"stat": "ok", "pagination": paging, "monitors": [{**told, "logs": [spoilt, *told["logs"]]}]}
     states, rejected = read(lambda request: Reply.json(body))
     assert [one.reason_code for one in rejected] == [code]
+    if code == "unknown_state":
+        told = json.loads(rejected[0].payload)
+        assert (told["monitor"], told["from_at"]) == ("web", START.isoformat())
     assert states == [("web", 0 * HOUR, 30 * DAY, "up")]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -176,6 +177,9 @@ def test_a_value_that_cannot_be_used_is_kept_aside(server: Zabbix, change: dict[
 
     checks, rejected = read(answer, window=Window(START, START + timedelta(days=1)))
     assert [one.reason_code for one in rejected] == [code]
+    if "value" in change:
+        told = json.loads(rejected[0].payload)
+        assert (told["monitor"], told["checked_at"]) == ("web", (START + MINUTE).isoformat())
     assert checks == [("web", "2026-03-30T00:00:00+00:00", "up")]
 
 
