@@ -20,7 +20,7 @@ import pytest
 from avoir.contracts.loading import load_contracts
 from avoir.demo.truth import PlanStep, plan_of
 from avoir.demo.world import WorldPaths, build_world
-from avoir.loading import load_window
+from avoir.loading import load_window, next_window
 from avoir.modelling import run_dbt
 from avoir.settings import CHECKOUT, DEMO_AS_OF
 from avoir.sources import plan_file
@@ -180,6 +180,26 @@ def test_evidence_leads_from_a_release_to_every_state_that_was_seen(
     states = [str(number + 1) for number in range(len(replanned.plan) + 1)]
     for source in ("forge", "hub", "versions"):
         assert [row["version_no"] for row in rows if row["source_name"] == source] == states
+
+
+def test_a_record_that_is_mended_waits_in_quarantine_no_more(bare_warehouse: BareWarehouse) -> None:
+    instance, at = GitLabInstance(), datetime(2026, 1, 10, tzinfo=UTC)
+    milestone = instance.plan(at, "1.0", date(2026, 3, 6))
+    milestone["due_date"] = "soon"
+    waiting = "select settled_by from loads.rejected where source_name = 'mended'"
+    with serving(instance) as url:
+        source = connection_to(url, "gitlab", name="mended", username=None, projects=[PROJECT])
+        for day, settled in ((1, [None]), (2, [None]), (3, [True])):
+            if day == 3:
+                milestone["due_date"] = "2026-03-06"
+            with bare_warehouse.warehouse.connect("avoir_loader") as connection:
+                window = next_window(connection, source, at + timedelta(days=day))
+                assert window is not None
+                load_window(connection, source, window)
+            found = [row["settled_by"] for row in asked(bare_warehouse, waiting)]
+            assert [one is not None or None for one in found] == settled
+    landed = asked(bare_warehouse, "select due_date from raw_gitlab.milestones where _source_name = 'mended'")
+    assert [row["due_date"] for row in landed] == ["2026-03-06"]
 
 
 # --- one release after the other, as each system would tell it ---

@@ -139,6 +139,7 @@ SYSTEM = System(
     fetch=fetch,
     overlap=timedelta(hours=2),
     reads="http",
+    observes=True,
     options={
         "repositories": Option(required=True, check=_repositories),
         "timezone": zone_option(),

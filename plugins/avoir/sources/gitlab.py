@@ -127,6 +127,7 @@ SYSTEM = System(
     fetch=fetch,
     overlap=timedelta(hours=2),
     reads="http",
+    observes=True,
     options={
         "projects": Option(required=True, check=_projects),
         "timezone": zone_option(),

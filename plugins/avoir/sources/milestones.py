@@ -65,7 +65,9 @@ class Found:
         if problem is None:
             self.records.append(record)
             return
-        payload = json.dumps(given, sort_keys=True, ensure_ascii=False)
+        # With its key, by which a later load that lands the record makes it good.
+        keyed = {**given, **{name: record[name] for name in self.table.key}}
+        payload = json.dumps(keyed, sort_keys=True, ensure_ascii=False)
         self.rejected.append(Rejected(self.table.name, *problem, payload))
         self.unread.append(tuple(record[name] for name in self.table.key))
 

@@ -234,6 +234,8 @@ class System:
     is not local, ``schemes`` are the addresses it takes. Files, local or not, are read whatever the window's
     start, an API and a mailbox only inside the window.
 
+    A system that ``observes`` keeps the present only: each load asks for all of it.
+
     ``overlap`` is how far before its watermark a window starts again, so that records which became
     visible late are still found; what is read twice lands once.
     """
@@ -246,6 +248,7 @@ class System:
     options: Mapping[str, Option] = field(default_factory=dict)
     schema_name: str = ""
     schemes: tuple[str, ...] = ("http", "https")
+    observes: bool = False
 
     def __post_init__(self) -> None:
         if not IDENTIFIER.fullmatch(self.name):
@@ -263,7 +266,7 @@ class System:
     @property
     def reads_all(self) -> bool:
         """Whether a load meets everything there is before the window's end."""
-        return self.reads in ("files", "store")
+        return self.observes or self.reads in ("files", "store")
 
     def table(self, name: str) -> Table:
         """The table of that name; ``KeyError`` when there is none."""

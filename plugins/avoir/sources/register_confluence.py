@@ -152,6 +152,7 @@ SYSTEM = System(
     fetch=fetch,
     overlap=timedelta(hours=2),
     reads="http",
+    observes=True,
     options=register_options(pages=Option(required=True, check=_pages)),
     schema_name=SCHEMA,
 )

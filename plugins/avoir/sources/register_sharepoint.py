@@ -96,6 +96,7 @@ SYSTEM = System(
     fetch=fetch,
     overlap=timedelta(hours=2),
     reads="http",
+    observes=True,
     options=register_options(
         site=Option(required=True, check=_named),
         list=Option(required=True, check=_named),

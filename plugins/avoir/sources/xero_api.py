@@ -9,7 +9,7 @@ as their last version.
 
 Amounts stay the text that the answer has. Instants come as milliseconds, ``/Date(1541176290160+0000)/``, and
 are landed as an export writes them. Not landed: ``missing_key``, ``bad_instant``, ``bad_amount``,
-``missing_lines`` (an approved document without any line would count for nothing).
+``missing_lines`` (an approved document without any line would count for nothing), ``bad_line``.
 """
 
 from __future__ import annotations
@@ -116,13 +116,14 @@ class _Found:
             self.rejected.append(_rejected(INVOICES, "missing_lines", reason, given))
             return
         made = [_line(line, row) for line in lines]
-        if bad := [one for one in made if isinstance(one, Rejected)]:
-            self.rejected += bad
-            return
+        for one in made:
+            if isinstance(one, str):
+                self.rejected.append(_rejected(INVOICES, "bad_line", one, given))
+                return
         self._land(INVOICES, row)
-        for line in made:
-            if not isinstance(line, Rejected):
-                self._land(INVOICE_LINE_ITEMS, line)
+        for one in made:
+            if not isinstance(one, str):
+                self._land(INVOICE_LINE_ITEMS, one)
 
     def add_credit_note(self, given: Mapping[str, Any]) -> None:
         """Take a credit note."""
@@ -158,9 +159,9 @@ class _Found:
         self.rows[table.name].append(tuple(row[name] for name in table.column_names))
 
 
-def _line(given: object, document: Mapping[str, str]) -> dict[str, str] | Rejected:
-    table = INVOICE_LINE_ITEMS
-    record = given if isinstance(given, dict) else {"line": given}
+def _line(given: object, document: Mapping[str, str]) -> dict[str, str] | str:
+    """The row of a line, or why the document cannot be counted with it."""
+    record = given if isinstance(given, dict) else {}
     row = {name: _value(record, name) for name in LINE_COLUMNS}
     row |= {
         "invoice_id": document["invoice_id"],
@@ -168,10 +169,10 @@ def _line(given: object, document: Mapping[str, str]) -> dict[str, str] | Reject
         "_fivetran_synced": "",
     }
     if not row["line_item_id"]:
-        return _rejected(table, "missing_key", "the line has no id", record)
+        return "a line has no id"
     for name in ("line_amount", "tax_amount"):
         if not _AMOUNT.fullmatch(row[name]) and (row[name] or name == "line_amount"):
-            return _rejected(table, "bad_amount", f"{name} is not a decimal: {row[name]!r}", record)
+            return f"{name} of line {row['line_item_id']} is not a decimal: {row[name]!r}"
     return row
 
 
@@ -220,7 +221,10 @@ def _text(value: object) -> str:
 
 
 def _rejected(table: Table, code: str, reason: str, given: Mapping[str, Any]) -> Rejected:
-    return Rejected(table.name, code, reason, json.dumps(given, sort_keys=True, ensure_ascii=False))
+    # With its key, by which a later load that lands the document makes it good.
+    (key,) = table.key
+    keyed = {**given, key: _value(given, key)}
+    return Rejected(table.name, code, reason, json.dumps(keyed, sort_keys=True, ensure_ascii=False))
 
 
 def _walked(api: VendorApi, name: str, key: str) -> list[dict[str, Any]]:

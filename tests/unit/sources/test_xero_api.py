@@ -123,8 +123,8 @@ def test_only_what_changed_in_the_window_is_asked_for_and_landed(
         ({"CurrencyCode": "euro"}, "bad_amount"),
         ({"LineItems": []}, "missing_lines"),
         ({"LineItems": None}, "missing_lines"),
-        ({"LineItems": ["Support"]}, "missing_key"),
-        ({"LineItems": [{"LineItemID": "l", "LineAmount": "NaN"}]}, "bad_amount"),
+        ({"LineItems": ["Support"]}, "bad_line"),
+        ({"LineItems": [{"LineItemID": "l", "LineAmount": "NaN"}]}, "bad_line"),
     ],
 )
 def test_a_document_that_cannot_be_counted_is_rejected_as_a_whole(
