@@ -46,6 +46,9 @@ COLUMNS = {
     "raw_upptime.checks": (
         "_source_name", "_batch_id", "_source_row", "_row_hash", "checked_at", "slug", "status",
     ),
+    "raw_monitoring.states": (
+        "_source_name", "_batch_id", "_source_row", "_row_hash", "monitor", "from_at", "to_at", "state",
+    ),
     "raw_upptime.published": (
         "_source_name", "_batch_id", "_source_row", "_row_hash", "slug", "last_updated", "uptime",
     ),
@@ -130,6 +133,11 @@ def hour(number: float) -> datetime:
 
 def sample(monitor: str, at: datetime, *, is_up: bool) -> Record:
     return Record("probes", "raw_prometheus.samples", at, (monitor, at, 1 if is_up else 0))
+
+
+def state(monitor: str, start: datetime, end: datetime, *, is_up: bool) -> Record:
+    values = (monitor, start, end, "up" if is_up else "down")
+    return Record("probes", "raw_monitoring.states", end, values)
 
 
 def incident(
@@ -331,6 +339,10 @@ class _Drafting:
         for monitor, starts_at in (("m1", 0), ("m2", 24 * c.below(20)), ("m3", 24 * (20 + c.below(60)))):
             down, silent = self._stretches(4), self._stretches(3)
             ends_at = HOURS if c.chance(60) else 24 * (30 + c.below(90))
+            if monitor == "m3" and c.chance(50):
+                # This one says how long each state lasted.
+                yield from self._states(monitor, range(starts_at, ends_at, c.one_of((5, 8))), down, silent)
+                continue
             for day in range(0, 120, 4):
                 parcel = [
                     sample(monitor, hour(at), is_up=not _within(at, down))
@@ -343,6 +355,26 @@ class _Drafting:
                 # One more, perhaps at the instant of another, which it corrects.
                 at = c.below(120) * 24 + c.one_of((0, 4, 8, 11.5))
                 yield [sample(monitor, hour(at), is_up=c.chance(50))]
+
+    def _states(
+        self,
+        monitor: str,
+        hours: range,
+        down: list[tuple[float, float]],
+        silent: list[tuple[float, float]],
+    ) -> Iterator[list[Record]]:
+        c = self.choices
+        told = [at for at in hours if not _within(at, silent)]
+
+        def one(at: int, *, is_up: bool) -> Record:
+            return state(monitor, hour(at), hour(at + hours.step), is_up=is_up)
+
+        for first in range(0, len(told), 12):
+            yield [one(at, is_up=not _within(at, down)) for at in told[first : first + 12]]
+        for _ in range(3):
+            # One of them again, perhaps otherwise.
+            if told:
+                yield [one(told[c.below(len(told))], is_up=c.chance(50))]
 
     def _stretches(self, count: int) -> list[tuple[float, float]]:
         c = self.choices

@@ -25,6 +25,7 @@ from psycopg import sql
 from avoir.loading import create_raw, load_window, next_window
 from avoir.sources.model import SourceConnection, SourceError, Window
 from avoir.sources.monitoring import STATES
+from avoir.sources.prometheus import LONGEST_STRETCH
 from avoir.sources.register import SYSTEMS, system_of
 from tests.vendors import confluence as confluence_fake
 from tests.vendors.asana import SUPPORT, AsanaWorkspace
@@ -405,6 +406,8 @@ def _small_pages_and_short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("avoir.sources.vendor_http.READ_SECONDS", 1)
     monkeypatch.setattr("avoir.sources.servicenow.PAGE_ROWS", PAGE)
     monkeypatch.setattr("avoir.sources.request_tracker.PAGE_ROWS", PAGE)
+    # A month, as there is a sample in each.
+    monkeypatch.setattr("avoir.sources.prometheus.FIRST_STRETCH", LONGEST_STRETCH)
     monkeypatch.setattr("avoir.sources.zendesk.PAGE_TICKETS", PAGE)
     monkeypatch.setattr("avoir.sources.redmine.PAGE_ROWS", PAGE)
     monkeypatch.setattr("avoir.sources.asana.PAGE_ROWS", PAGE)
