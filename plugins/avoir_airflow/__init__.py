@@ -100,7 +100,10 @@ TASK_DEFAULTS: dict[str, Any] = {
 
 
 def dbt_task_group(*, as_of: Any) -> Any:
-    """One ``dbt build``, seen per model: Cosmos in watcher mode, drawn from the manifest made beforehand."""
+    """One ``dbt build``, seen per table: Cosmos in watcher mode, drawn from the manifest made beforehand.
+
+    A view is made in a moment and costs a task as much as a table: the build makes them, nobody watches.
+    """
     from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
     from cosmos.constants import ExecutionMode, LoadMode, TestBehavior
 
@@ -120,7 +123,10 @@ def dbt_task_group(*, as_of: Any) -> Any:
         ),
         execution_config=ExecutionConfig(execution_mode=ExecutionMode.WATCHER),
         render_config=RenderConfig(
-            load_method=LoadMode.DBT_MANIFEST, test_behavior=TestBehavior.NONE, emit_datasets=False
+            load_method=LoadMode.DBT_MANIFEST,
+            test_behavior=TestBehavior.NONE,
+            emit_datasets=False,
+            exclude=["config.materialized:view"],
         ),
         operator_args={
             "vars": {"as_of": as_of},

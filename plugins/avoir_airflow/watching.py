@@ -141,6 +141,8 @@ def watch_over(group: Any) -> None:
     for task in group.children.values():
         if isinstance(task, DbtProducerWatcherOperator):
             task.__class__ = DbtBuild
+            # What is not drawn is built all the same.
+            task.exclude = None
         elif isinstance(task, BaseConsumerSensor):
             task.__class__ = ModelWatch
             task.retries = WATCH_RETRIES
