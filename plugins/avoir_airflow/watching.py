@@ -23,6 +23,9 @@ from cosmos.operators.watcher import DbtConsumerWatcherSensor, DbtProducerWatche
 # as soon as this: for longer, in all, than its attempts are apart. While the build runs it costs none.
 WATCH_RETRIES = 12
 WATCH_MAX_RETRY_DELAY = timedelta(seconds=30)
+# How often, a second apart, a first attempt looks at a build that is not running yet. Watching tasks that
+# waited on for a build's second attempt would hold every slot, and the build would never get one.
+MOST_IDLE_POKES = 10
 
 
 class DbtBuild(DbtProducerWatcherOperator):  # type: ignore[misc]
@@ -103,6 +106,8 @@ def _run_of(instance: Any) -> dict[str, str] | None:
 class ModelWatch(DbtConsumerWatcherSensor):  # type: ignore[misc]
     """Succeeds when the build has made its model, fails when the build has failed for good."""
 
+    idle_pokes = 0
+
     def poke(self, context: Any) -> bool:
         """Whether the model stands; one that failed is waited for as long as the build may be tried again.
 
@@ -120,7 +125,11 @@ class ModelWatch(DbtConsumerWatcherSensor):  # type: ignore[misc]
         if state == ProducerTaskState.SUCCESS:
             # Asked again: the build may have ended between the two questions.
             return self._stands_after_all(instance, context)
-        if state == "running" or (instance.try_number == 1 and state != "up_for_retry"):
+        if state == "running":
+            self.idle_pokes = 0
+            return False
+        self.idle_pokes += 1
+        if instance.try_number == 1 and state != "up_for_retry" and self.idle_pokes <= MOST_IDLE_POKES:
             return False
         raise AirflowException(f"the build is {state or 'not there'}: waiting for its next attempt")
 

@@ -198,3 +198,26 @@ def test_the_build_makes_views_too_though_nobody_watches_them(dags: dict[str, An
     assert not build.exclude
     assert not build.select
     assert not [flag for flag in build.dbt_cmd_flags if flag in ("--exclude", "--select", "--selector")]
+
+
+def test_who_watches_a_build_that_does_not_run_gives_its_slot_back(
+    dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.sdk.exceptions import AirflowException
+
+    from avoir_airflow.watching import MOST_IDLE_POKES, ModelWatch
+
+    watch = dags["build_mart"].get_task("dbt.fct_ticket_clocks_run")
+    assert isinstance(watch, ModelWatch)
+    state = "queued"
+    monkeypatch.setattr(ModelWatch, "_get_node_status", lambda *_: None)
+    monkeypatch.setattr(ModelWatch, "_get_producer_task_status", lambda *_: state)
+    monkeypatch.setattr(watch, "idle_pokes", 0)
+    context = {"ti": SimpleNamespace(try_number=1)}
+    assert [watch.poke(context) for _ in range(MOST_IDLE_POKES)] == [False] * MOST_IDLE_POKES
+    state = "running"
+    assert watch.poke(context) is False
+    state = "queued"
+    assert [watch.poke(context) for _ in range(MOST_IDLE_POKES)] == [False] * MOST_IDLE_POKES
+    with pytest.raises(AirflowException, match="the build is queued: waiting for its next attempt"):
+        watch.poke(context)
