@@ -19,6 +19,7 @@ from itertools import count
 from typing import Any
 
 from avoir.sources import asana_records as records
+from avoir.sources.deletions import marked_as_gone
 from avoir.sources.model import Landed, Option, Rejected, Rows, SourceConnection, System, Window
 from avoir.sources.record_making import id_of, text_of, utc_instant_of
 from avoir.sources.vendor_http import AccessDeniedError, IncompleteAnswerError, NotFoundError, VendorApi
@@ -174,19 +175,16 @@ class _Reading:
 def _deletions(
     reading: _Reading, window: Window, landed: Landed, seen: set[str]
 ) -> Iterator[Rows | Rejected]:
-    known = landed.keys("tasks", "task_id") - landed.keys("task_deletions", "task_id")
-    if not known:
-        return
-    visible = seen | {task["gid"] for page in reading.pages(("gid",), None) for task in page}
-    if not visible:
-        raise IncompleteAnswerError(
-            f"{reading.label}: none of {len(known)} landed tasks is visible; check the token's user"
-        )
-    gone = [task_id for task_id in sorted(known - visible) if reading.by_id(task_id) is None]
-    yield Rows(
-        "task_deletions",
-        [(task_id, window.end.isoformat()) for task_id in gone],
-        list(range(1, len(gone) + 1)),
+    yield from marked_as_gone(
+        landed,
+        window,
+        table="tasks",
+        key="task_id",
+        marks="task_deletions",
+        visible=lambda: seen | {task["gid"] for page in reading.pages(("gid",), None) for task in page},
+        is_found=lambda task_id: reading.by_id(task_id) is not None,
+        label=reading.label,
+        check="the token's user",
     )
 
 

@@ -25,6 +25,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from avoir.sources import jira_records as records
+from avoir.sources.deletions import marked_as_gone
 from avoir.sources.jira_versions import VERSIONS, fetch_versions
 from avoir.sources.model import Landed, Option, Rejected, Rows, SourceConnection, System, Window
 from avoir.sources.observing import approved_dates_option, zone_option
@@ -336,19 +337,16 @@ def _is_whole(shown: Mapping[str, Any], name: str) -> bool:
 def _deletions(
     reading: _Reading, window: Window, landed: Landed, seen: Mapping[str, str]
 ) -> Iterator[Rows | Rejected]:
-    known = landed.keys("issues", "issue_id") - landed.keys("issue_deletions", "issue_id")
-    if not known:
-        return
-    visible = reading.visible_ids() | set(seen)
-    if not visible:
-        raise IncompleteAnswerError(
-            f"{reading.label}: none of {len(known)} landed issues is visible; check the account's rights"
-        )
-    gone = [issue_id for issue_id in sorted(known - visible) if not reading.is_found(issue_id)]
-    yield Rows(
-        "issue_deletions",
-        [(issue_id, window.end.isoformat()) for issue_id in gone],
-        list(range(1, len(gone) + 1)),
+    yield from marked_as_gone(
+        landed,
+        window,
+        table="issues",
+        key="issue_id",
+        marks="issue_deletions",
+        visible=lambda: reading.visible_ids() | set(seen),
+        is_found=reading.is_found,
+        label=reading.label,
+        check="the account's rights",
     )
 
 

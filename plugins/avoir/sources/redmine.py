@@ -22,6 +22,7 @@ from itertools import count
 from typing import Any
 
 from avoir.sources import redmine_records as records
+from avoir.sources.deletions import marked_as_gone
 from avoir.sources.model import Landed, Option, Rejected, Rows, SourceConnection, System, Window
 from avoir.sources.record_making import id_of, text_of, utc_instant_of
 from avoir.sources.vendor_http import AccessDeniedError, IncompleteAnswerError, NotFoundError, VendorApi
@@ -195,19 +196,16 @@ def _signed_in(api: VendorApi) -> str:
 def _deletions(
     reading: _Reading, window: Window, landed: Landed, seen: set[str]
 ) -> Iterator[Rows | Rejected]:
-    known = landed.keys("issues", "issue_id") - landed.keys("issue_deletions", "issue_id")
-    if not known:
-        return
-    visible = seen | {id_of(issue["id"]) for page in reading.pages(since=None) for issue in page}
-    if not visible:
-        raise IncompleteAnswerError(
-            f"{reading.label}: none of {len(known)} landed issues is visible; check the user's roles"
-        )
-    gone = [issue_id for issue_id in sorted(known - visible) if not reading.is_found(issue_id)]
-    yield Rows(
-        "issue_deletions",
-        [(issue_id, window.end.isoformat()) for issue_id in gone],
-        list(range(1, len(gone) + 1)),
+    yield from marked_as_gone(
+        landed,
+        window,
+        table="issues",
+        key="issue_id",
+        marks="issue_deletions",
+        visible=lambda: seen | {id_of(one["id"]) for page in reading.pages(since=None) for one in page},
+        is_found=reading.is_found,
+        label=reading.label,
+        check="the user's roles",
     )
 
 
