@@ -39,13 +39,13 @@ test-fast: .venv/.synced  ## what needs no scheduler and no build (about a minut
 test-system: .venv/.synced  ## the real scheduler over the demo's world and the real data
 	$(BIN)/pytest tests/system
 
-test-slow: .venv/.synced  ## servers that take their time: a real Prometheus and what its exporter sees (about two minutes)
+test-slow: .venv/.synced  ## servers that take their time: a real Prometheus and what its exporter sees
 	$(BIN)/pytest tests/slow
 
 test-mutants: .venv/.synced  ## plant mistakes in the models: a worked test must find each (about 12 minutes)
 	$(BIN)/pytest tests/mutants -q -s
 
-bench-loading: .venv/.synced  ## loads beside dlt's defaults, ADBC and COPY (about ten minutes)
+bench-loading: .venv/.synced  ## loads beside dlt's defaults, ADBC and COPY
 	$(BIN)/python bench/loading.py
 
 lint: .venv/.synced  ## ruff, mypy, sqlfluff, dbt-bouncer
