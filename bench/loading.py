@@ -60,7 +60,7 @@ class Measured:
     @property
     def rows_per_s(self) -> int:
         """Rows per second of wall time."""
-        return round(self.rows / self.seconds)
+        return round(self.rows / max(self.seconds, 0.001))
 
 
 def measured(running: Cluster, source: str, way: str, work: Callable[..., int], *given: Any) -> Measured:

@@ -25,7 +25,7 @@ from avoir.demo.months import Month
 from avoir.demo.ubl_documents import ubl
 from avoir.demo.vendors import VENDORS
 from avoir.loading import load_window
-from avoir.sources.model import Landed, Rows, SourceConnection, Window
+from avoir.sources.model import Landed, Rejected, Rows, SourceConnection, Window
 from avoir.sources.register import system_of
 
 _WRITTEN = sql.Identifier("bench", "written")
@@ -87,8 +87,8 @@ def fetched(load: Load) -> Iterator[Rows]:
     """What the connector yields, without landing it."""
     source = load.source
     for item in system_of(source).fetch(source, Window(load.start, load.end), _first_load()):
-        if isinstance(item, Rows):
-            yield item
+        if not isinstance(item, Rejected):
+            yield item if isinstance(item, Rows) else item.rows()
 
 
 def dlt_defaults(url: str, load: Load) -> int:

@@ -1,12 +1,11 @@
 {%- from "drawing.sql" import dice -%}
 -- Probes at a fixed pace, batch by batch. A monitor fails for ten to forty minutes on three days of ten, half a per cent of its time, and
 -- is not probed for half an hour to two hours on two days of a hundred.
-insert into raw_prometheus.samples (_source_name, _batch_id, _source_row, _row_hash, monitor, sampled_at, value)
+insert into raw_prometheus.samples (_source_name, _batch_id, _source_row, monitor, sampled_at, value)
 select
     '{{ source }}',
     days.day_no * 2 + 1,
     step,
-    days.hash,
     days.monitor,
     days.day_at + make_interval(secs => step * {{ pace_s }} + days.late_s),
     case when step * {{ pace_s }} >= days.fails_s and step * {{ pace_s }} < days.fails_s + days.failing_s then 0 else 1 end
@@ -15,7 +14,6 @@ from (
         monitor,
         day_no,
         timestamptz '{{ epoch }} 00:00:00+00' + make_interval(days => day_no) as day_at,
-        md5(monitor || day_no) as hash,
         monitor_no % 50 + 0.25 as late_s,
         {{ dice('key', 2) }} * 80000 as fails_s,
         case when {{ dice('key', 1) }} < 0.3 then 600 + {{ dice('key', 3) }} * 1800 else 0 end as failing_s,

@@ -1,7 +1,8 @@
 """Windows in, raw rows out: one window of one source lands in one transaction, or not at all.
 
 A load takes the source's advisory lock, copies what the vendor said into temporary tables, drops what has
-landed before (same source, same content), and inserts the rest with batch, file and row ids. Records that
+landed before (same source, same content), and inserts the rest with batch, file and row ids. Series of
+samples of a stretch in which the source has none go to their table at once. Records that
 cannot be used go to ``loads.rejected`` with a stable reason code. The batch, its files, rows, rejections
 and the watermark are committed together, so a crash leaves nothing and a window may be loaded any number
 of times: what is read twice lands once and is counted as a duplicate.
@@ -11,17 +12,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 
+from avoir import row_identity
+from avoir.partitions import create_partitions
+from avoir.sources.instants import milliseconds
 from avoir.sources.model import (
-    METADATA_COLUMNS,
     Rejected,
     Rows,
     SourceConnection,
@@ -29,9 +33,11 @@ from avoir.sources.model import (
     System,
     Table,
     Window,
-    month_start,
 )
 from avoir.sources.register import RAW_SCHEMAS, RAW_TABLES, system_of
+
+if TYPE_CHECKING:
+    from avoir.sources.series import Series
 
 #: Longest payload kept in ``loads.rejected``, in characters.
 PAYLOAD_CHARACTERS = 4000
@@ -143,6 +149,15 @@ def create_raw(connection: psycopg.Connection) -> None:
         for statement in _table_ddl(system, table):
             connection.execute(statement)
         _add_missing_columns(connection, system, table)
+        _expect_no_hash(connection, system, table)
+
+
+def _expect_no_hash(connection: psycopg.Connection, system: System, table: Table) -> None:
+    """Let rows of an earlier release's partitioned table come without the hash that they were given then."""
+    name = f"{system.schema}.{table.name}"
+    if table.partition and "_row_hash" in _present_columns(connection, name):
+        statement = sql.SQL("alter table {} alter column _row_hash drop not null")
+        connection.execute(statement.format(sql.Identifier(system.schema, table.name)))
 
 
 def _upgrade_rejected(connection: psycopg.Connection) -> None:
@@ -183,7 +198,7 @@ def raw_ddl() -> str:
 def _table_ddl(system: System, table: Table) -> Iterator[sql.Composed]:
     name = sql.Identifier(system.schema, table.name)
     columns = [
-        *(sql.SQL("{} {}").format(sql.Identifier(n), sql.SQL(t)) for n, t in METADATA_COLUMNS.items()),
+        *(sql.SQL("{} {}").format(sql.Identifier(n), sql.SQL(t)) for n, t in table.metadata_columns.items()),
         *(
             sql.SQL("{} {}").format(
                 sql.Identifier(c.name),
@@ -211,7 +226,7 @@ def _table_ddl(system: System, table: Table) -> Iterator[sql.Composed]:
         # finds a sample: an index entry for each would cost the load several times what the samples do.
         yield sql.SQL(
             "create index if not exists {} on {} using brin ({}, _batch_id) "
-            "with (pages_per_range = 16, autosummarize = on)"
+            "with (pages_per_range = 12, autosummarize = on)"
         ).format(
             sql.Identifier(f"{table.name}_stretches"),
             name,
@@ -271,14 +286,22 @@ def load_window(
     if connection.info.transaction_status is not TransactionStatus.IDLE:
         raise LoadingError("load_window commits by itself: commit or roll back the open transaction first.")
     system = system_of(source)
+    for table in system.tables:
+        if table.takes_series:
+            # By itself, because what makes a month locks others out that make one, and a vendor may be slow.
+            with connection.transaction():
+                last = window.end - timedelta(microseconds=1)
+                create_partitions(connection, system.schema, table, window.start, last)
     with connection.transaction():
         _lock_source(connection, source)
         landing = _Landing(connection, source, system, window, dag_run_id)
         for item in system.fetch(source, window, landing):
             if isinstance(item, Rows):
                 landing.add_rows(item)
-            else:
+            elif isinstance(item, Rejected):
                 landing.reject(item)
+            else:
+                landing.add_series(item)
         return landing.finish()
 
 
@@ -306,6 +329,9 @@ class _Landing:
     window: Window
     dag_run_id: str | None
     copied: dict[str, int] = field(default_factory=dict)
+    added: Counter[str] = field(default_factory=Counter)
+    is_first: dict[str, bool] = field(default_factory=dict)
+    last_added: dict[tuple[str, str], int] = field(default_factory=dict)
     rejections: list[Rejected] = field(default_factory=list)
     file_ids: dict[str, int] = field(default_factory=dict)
     batch_id: int = 0
@@ -418,6 +444,43 @@ class _Landing:
                     copied += self._copy_one_by_one(copy, rows, file_id, numbers, values)
         self.copied[table.name] += copied
 
+    def add_series(self, series: Series) -> None:
+        """Copy samples to where they belong, or as rows when one of them may be there already."""
+        if not self._is_new(series):
+            self.add_rows(series.rows())
+            return
+        table = self.system.table(series.table)
+        columns = ("_source_name", "_batch_id", "_source_row", *table.column_names)
+        statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(
+            sql.Identifier(self.system.schema, table.name), sql.SQL(", ").join(map(sql.Identifier, columns))
+        )
+        with self.connection.cursor().copy(statement) as copy:
+            for block in series.copied(self.source.name, self.batch_id):
+                copy.write(block)
+        self.added[table.name] += len(series)
+        self.last_added[series.table, series.monitor] = series.last
+
+    def _is_new(self, series: Series) -> bool:
+        """Whether no sample of a series has landed, here or in an earlier load, and its months are made."""
+        if series.table not in self.added:
+            self.added[series.table] = 0
+            self.is_first[series.table] = not self._has_any(
+                self.system.table(series.table), self.window.start, self.window.end
+            )
+        start, end = (milliseconds(instant) for instant in (self.window.start, self.window.end))
+        last = self.last_added.get((series.table, series.monitor), start - 1)
+        return self.is_first[series.table] and max(last + 1, start) <= series.first and series.last < end
+
+    def _has_any(self, table: Table, first: datetime, last: datetime) -> bool:
+        """Whether a partitioned table holds a row of the source from ``first`` to ``last``, both included."""
+        row = self.connection.execute(
+            sql.SQL(
+                "select exists (select 1 from {} where _source_name = %s and {} between %s and %s)"
+            ).format(sql.Identifier(self.system.schema, table.name), sql.Identifier(str(table.partition))),
+            (self.source.name, first, last),
+        ).fetchone()
+        return bool(_only(row))
+
     def _copy_one_by_one(
         self,
         copy: psycopg.Copy,
@@ -484,10 +547,11 @@ class _Landing:
 
     def finish(self) -> LoadReport:
         """Insert what is new, move the watermark, write the counts."""
-        landed = {name: self._insert_new(self.system.table(name)) for name in self.copied}
+        landed = Counter({name: self._insert_new(self.system.table(name)) for name in self.copied})
+        landed.update(self.added)
         rejected_by_reason = self._insert_rejections()
         rows_settled = self._settle_rejections()
-        rows_read = sum(self.copied.values()) + len(self.rejections)
+        rows_read = sum(self.copied.values()) + sum(self.added.values()) + len(self.rejections)
         rows_landed = sum(landed.values())
         rows_rejected = sum(rejected_by_reason.values())
         rows_duplicate = rows_read - rows_landed - rows_rejected
@@ -508,7 +572,7 @@ class _Landing:
             rows_landed=rows_landed,
             rows_duplicate=rows_duplicate,
             rows_rejected=rows_rejected,
-            landed_by_table=landed,
+            landed_by_table=dict(landed),
             rejected_by_reason=rejected_by_reason,
             rows_settled=rows_settled,
             watermark=self._move_watermark(),
@@ -518,12 +582,8 @@ class _Landing:
         """Move from the landing table what was never landed, each row once; returns how many rows."""
         landing = sql.Identifier(f"landing_{table.name}")
         known: sql.Composable = sql.SQL("")
-        # Copies of a row follow each other in the order of the key too, in which the rows shall lie.
-        order = sql.SQL(", ").join(
-            map(sql.Identifier, (*(table.key if table.partition else ()), "_row_hash"))
-        )
         if table.partition is None:
-            known = self._known(table, sql.SQL(""))
+            known = self._known(table)
         else:
             bounds = self.connection.execute(
                 sql.SQL("select min({column}), max({column}) from {landing}").format(
@@ -533,107 +593,78 @@ class _Landing:
             if bounds is None or bounds[0] is None:
                 return 0
             first, last = (bound.astimezone(UTC) for bound in bounds)
-            if not self._create_partitions(table, first, last):
-                stretch = sql.SQL(" and raw.{column} between {first} and {last}").format(
-                    column=sql.Identifier(table.partition), first=sql.Literal(first), last=sql.Literal(last)
-                )
-                known = self._known(table, stretch)
+            create_partitions(self.connection, self.system.schema, table, first, last)
+            if self._has_any(table, first, last):
+                known = self._known_sample(table, first, last)
         self.connection.execute(sql.SQL("analyze {}").format(landing))
         # Statistics taken while an earlier load was under way can say that a full table is empty: the planner
         # then walks it once per row. So roads that are good for an empty table only are closed: without an
         # index only a hash join is linear, with one a walk must go through it and not over a kept copy.
         closed = "enable_material" if table.partition is None else "enable_nestloop"
         self.connection.execute(sql.SQL("set local {} = off").format(sql.SQL(closed)))
-        names = sql.SQL(", ").join(map(sql.Identifier, table.column_names))
+        read = _records_once(table, landing) if table.partition is None else _samples_once(table, landing)
+        hashed = () if table.partition else ("_row_hash",)
+        names = ("_source_file_id", "_source_row", *hashed, *table.column_names)
         cursor = self.connection.execute(
             sql.SQL(
                 """
-                with hashed as (
-                    select *, {row_hash} as _row_hash from {landing}
-                ),
-                followed as (
-                    select
-                        *,
-                        lag(_row_hash) over (order by {order}, _source_row, _source_file_id) as _hash_before
-                    from hashed
-                )
-                insert into {target}
-                    (_source_name, _batch_id, _source_file_id, _source_row, _row_hash, {names})
-                select {source}, {batch}, _source_file_id, _source_row, _row_hash, {names}
-                from followed
-                where _hash_before is distinct from _row_hash{known}
+                insert into {target} (_source_name, _batch_id, {names})
+                select {source}, {batch}, {names}
+                from ({read}) as given
+                where is_first_copy{known}
                 {lying}
                 """
             ).format(
-                row_hash=_row_hash(table),
-                landing=landing,
                 target=sql.Identifier(self.system.schema, table.name),
-                names=names,
-                order=order,
+                names=sql.SQL(", ").join(map(sql.Identifier, names)),
                 source=sql.Literal(self.source.name),
                 batch=sql.Literal(self.batch_id),
+                read=read,
                 known=known,
-                lying=sql.SQL("order by {}").format(order) if table.partition else sql.SQL(""),
+                # In the order of the key, so that a summary of a stretch of pages tells what lies there.
+                lying=sql.SQL("order by {}").format(_listed(table.key)) if table.partition else sql.SQL(""),
             )
         )
         self.connection.execute(sql.SQL("set local {} = default").format(sql.SQL(closed)))
         return cursor.rowcount
 
-    def _known(self, table: Table, stretch: sql.Composable) -> sql.Composed:
+    def _known(self, table: Table) -> sql.Composed:
         """The condition that a row was not landed by an earlier load."""
         return sql.SQL(
             """
                     and not exists (
                         select 1 from {target} as raw
-                        where raw._row_hash = followed._row_hash and raw._source_name = {source}{stretch}
+                        where raw._row_hash = given._row_hash and raw._source_name = {source}
+                    )"""
+        ).format(target=sql.Identifier(self.system.schema, table.name), source=sql.Literal(self.source.name))
+
+    def _known_sample(self, table: Table, first: datetime, last: datetime) -> sql.Composed:
+        """The same in a partitioned table: by content, of which the key is what a join can use."""
+        by_key = [
+            sql.SQL("coalesce(raw.{0}, '') = coalesce(given.{0}, '')").format(sql.Identifier(name))
+            for name in table.key
+            if table.column(name).type == "text"
+        ]
+        by_content = [
+            sql.SQL("raw.{0} is not distinct from given.{0}").format(sql.Identifier(column.name))
+            for column in table.columns
+            if column.hashed
+        ]
+        return sql.SQL(
+            """
+                    and not exists (
+                        select 1 from {target} as raw
+                        where raw.{at} = given.{at} and {same} and raw._source_name = {source}
+                            and raw.{at} between {first} and {last}
                     )"""
         ).format(
             target=sql.Identifier(self.system.schema, table.name),
+            at=sql.Identifier(str(table.partition)),
+            same=sql.SQL(" and ").join([*by_key, *by_content]),
             source=sql.Literal(self.source.name),
-            stretch=stretch,
+            first=sql.Literal(first),
+            last=sql.Literal(last),
         )
-
-    def _create_partitions(self, table: Table, first: datetime, last: datetime) -> bool:
-        """Make the months from ``first`` to ``last``; returns whether none of them was there.
-
-        Made apart and attached, because ``create table ... partition of`` would lock out every reader.
-        """
-        start = month_start(first.year, first.month)
-        are_new = True
-        while start <= last:
-            end = month_start(start.year + start.month // 12, start.month % 12 + 1)
-            name = f"{table.name}_{start:%Y_%m}"
-            partition = sql.Identifier(self.system.schema, name)
-            parent = sql.Identifier(self.system.schema, table.name)
-            if not self._exists(name):
-                self.connection.execute(
-                    "select pg_advisory_xact_lock(hashtextextended(%s, 0))",
-                    (f"avoir.partition.{self.system.schema}.{table.name}",),
-                )
-            if self._exists(name):
-                are_new = False
-            else:
-                self.connection.execute(sql.SQL("create table {} (like {})").format(partition, parent))
-                self.connection.execute(
-                    sql.SQL("alter table {} attach partition {} for values from ({}) to ({})").format(
-                        parent, partition, sql.Literal(start), sql.Literal(end)
-                    )
-                )
-            start = end
-        return are_new
-
-    def _exists(self, table_name: str) -> bool:
-        # Not to_regclass, which may answer from a cache that does not know yet what another load just made.
-        row = self.connection.execute(
-            """
-            select 1
-            from pg_catalog.pg_class
-            join pg_catalog.pg_namespace on pg_namespace.oid = pg_class.relnamespace
-            where pg_namespace.nspname = %s and pg_class.relname = %s
-            """,
-            (self.system.schema, table_name),
-        ).fetchone()
-        return row is not None
 
     def _insert_rejections(self) -> dict[str, int]:
         counts: dict[str, int] = {}
@@ -728,6 +759,36 @@ class _Landing:
         return watermark.astimezone(UTC)
 
 
+def _records_once(table: Table, landing: sql.Identifier) -> sql.Composed:
+    """Copied rows with their hash, and which one is the first with its hash."""
+    return sql.SQL(
+        """
+        select
+            *,
+            lag(_row_hash) over (order by _row_hash, _source_row, _source_file_id) is distinct from _row_hash
+                as is_first_copy
+        from (select *, {row_hash} as _row_hash from {landing}) as hashed
+        """
+    ).format(row_hash=row_identity.computed(table), landing=landing)
+
+
+def _samples_once(table: Table, landing: sql.Identifier) -> sql.Composed:
+    """The same without a hash: of equal rows, ordered by their key first."""
+    content = [column.name for column in table.columns if column.hashed and column.name not in table.key]
+    return sql.SQL(
+        """
+        select
+            *, row_number() over (partition by {content} order by _source_row, _source_file_id) = 1
+                as is_first_copy
+        from {landing}
+        """
+    ).format(content=_listed((*table.key, *content)), landing=landing)
+
+
+def _listed(names: Sequence[str]) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, names))
+
+
 def _as_landed(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
 
@@ -769,29 +830,6 @@ def _plain_block(
         return None
     lines = [f"{lead}\t{number}\t{row}\n" for number, row in zip(numbers, cells, strict=True)]
     return "".join(lines).encode()
-
-
-def _row_hash(table: Table) -> sql.Composed:
-    """128 bits of SHA-256 over the hashed columns; nulls differ from empty text, lengths keep cells apart."""
-    cells = [
-        sql.SQL("coalesce(length({column}::text) || ':' || {column}::text, '-')").format(
-            column=sql.Identifier(c.name)
-        )
-        if c.type == "text"
-        else sql.SQL("coalesce({column}::text, '-')").format(column=_stable_text(c.name, c.type))
-        for c in table.columns
-        if c.hashed
-    ]
-    return sql.SQL(
-        "left(encode(sha256(convert_to(concat_ws('|', {}), 'UTF8')), 'hex'), 32) collate \"C\""
-    ).format(sql.SQL(", ").join(cells))
-
-
-def _stable_text(name: str, column_type: str) -> sql.Composed:
-    """The column in a form whose text does not depend on the session's zone."""
-    if column_type == "timestamptz":
-        return sql.SQL("(date_part('epoch', {}) * 1000000)::bigint").format(sql.Identifier(name))
-    return sql.SQL("{}").format(sql.Identifier(name))
 
 
 def _nul_rejection(

@@ -103,7 +103,8 @@ def land(scratch: Scratch, records: tuple[Record, ...], batch_ids: dict[str, int
     for number, record in enumerate(records, start=1):
         of_source = by_source.setdefault(record.source, [])
         of_source.append(record)
-        row = (record.source, batch_ids[record.source], len(of_source), str(number), *record.values)
+        row_hash = (str(number),) if "_row_hash" in COLUMNS[record.table] else ()
+        row = (record.source, batch_ids[record.source], len(of_source), *row_hash, *record.values)
         by_table.setdefault(record.table, []).append(row)
     for table, rows in by_table.items():
         scratch.copy(table, COLUMNS[table], rows)

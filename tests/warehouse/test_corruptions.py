@@ -238,8 +238,8 @@ BLOCKING = {
     ),
     "a record of a source that nobody knows": (
         "raw",
-        "insert into raw_prometheus.samples (_source_name, _batch_id, _source_row, _row_hash, monitor,"
-        " sampled_at, value) values ('nobody', 1, 1, 'x', 'm', '2026-06-10T00:00:00Z', 7)",
+        "insert into raw_prometheus.samples (_source_name, _batch_id, _source_row, monitor,"
+        " sampled_at, value) values ('nobody', 1, 1, 'm', '2026-06-10T00:00:00Z', 7)",
         "delete from raw_prometheus.samples where _source_name = 'nobody'",
         "raw_prometheus.samples",
     ),

@@ -22,6 +22,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from avoir import row_identity
 from avoir.loading import create_raw, load_window, next_window
 from avoir.sources.model import SourceConnection, SourceError, Window
 from avoir.sources.monitoring import STATES
@@ -609,8 +610,8 @@ def landed(connection: psycopg.Connection, source: SourceConnection) -> dict[str
             rows[table.name] = set(stretches(connection, source))
             continue
         found = connection.execute(
-            sql.SQL("select _row_hash from {} where _source_name = %s").format(
-                sql.Identifier(system.schema, table.name)
+            sql.SQL("select {} from {} as raw where _source_name = %s").format(
+                row_identity.of_raw(table), sql.Identifier(system.schema, table.name)
             ),
             (source.name,),
         ).fetchall()

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -30,6 +31,7 @@ from avoir.sources.model import (
     Window,
 )
 from avoir.sources.register import SYSTEMS
+from avoir.sources.series import Series
 
 pytestmark = pytest.mark.warehouse
 
@@ -331,6 +333,108 @@ def test_samples_go_to_the_partitions_of_their_months(
     connection.commit()
     again = load_window(connection, PROBES, JANUARY)
     assert (again.rows_landed, again.rows_duplicate) == (0, 4)
+
+
+def series(*instants: datetime, monitor: str = "web", value: float = 1.0) -> Series:
+    milliseconds = [round(instant.timestamp() * 1000) for instant in instants]
+    return Series("samples", monitor, np.array(milliseconds, np.int64), np.full(len(instants), value))
+
+
+def landed_samples(connection: psycopg.Connection) -> list[tuple[Any, ...]]:
+    rows = connection.execute(
+        "select _source_name, _batch_id, _source_file_id, _source_row, monitor, sampled_at, value"
+        " from raw_prometheus.samples order by monitor, sampled_at, _batch_id"
+    ).fetchall()
+    connection.commit()
+    return rows
+
+
+def test_a_series_lands_as_its_rows_do(connection: psycopg.Connection, told: dict[str, Any]) -> None:
+    monitors = ("a", "https://häuser.example/?q=1", "\t'x\\")
+    given = [
+        series(
+            JANUARY.start,
+            JANUARY.start + timedelta(milliseconds=123),
+            JANUARY.end - timedelta(milliseconds=1),
+            monitor=monitor,
+            value=value,
+        )
+        for monitor, value in zip(monitors, (1.0, 1e-300, -0.1), strict=True)
+    ]
+    told["prometheus"] = given
+    report = load_window(connection, PROBES, JANUARY)
+    assert (report.rows_read, report.rows_landed, report.landed_by_table) == (9, 9, {"samples": 9})
+    at_once = landed_samples(connection)
+    connection.execute("truncate raw_prometheus.samples")
+    connection.commit()
+    told["prometheus"] = [one.rows() for one in given]
+    as_rows = load_window(connection, PROBES, JANUARY)
+    assert [(row[0], *row[2:]) for row in landed_samples(connection)] == [
+        (row[0], *row[2:]) for row in at_once
+    ]
+    assert {row[1] for row in landed_samples(connection)} == {as_rows.batch_id}
+
+
+def test_a_long_series_is_numbered_throughout(
+    connection: psycopg.Connection, told: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("avoir.sources.series.BLOCK_SAMPLES", 7)
+    instants = [JANUARY.start + timedelta(minutes=n) for n in range(20)]
+    told["prometheus"] = [series(*instants)]
+    load_window(connection, PROBES, JANUARY)
+    assert [(row[3], row[5]) for row in landed_samples(connection)] == list(enumerate(instants, start=1))
+
+
+def test_a_series_lands_once_whatever_was_there(connection: psycopg.Connection, told: dict[str, Any]) -> None:
+    first, second, third = (JANUARY.start + timedelta(minutes=n) for n in range(3))
+    told["prometheus"] = [
+        samples(second),
+        series(first, second),
+        series(second, third),  # its first was in the series before
+        series(third, FEBRUARY.start),  # beyond the window, where no month was made for it
+        series(first, second, monitor="db"),
+        series(third, monitor="db", value=0.0),
+    ]
+    report = load_window(connection, PROBES, JANUARY)
+    assert (report.rows_read, report.rows_landed, report.rows_duplicate) == (10, 7, 3)
+    web = [("web", first, 1.0), ("web", second, 1.0), ("web", third, 1.0), ("web", FEBRUARY.start, 1.0)]
+    db = [("db", first, 1.0), ("db", second, 1.0), ("db", third, 0.0)]
+    assert [row[4:] for row in landed_samples(connection)] == [*db, *web]
+    again = load_window(connection, PROBES, JANUARY)
+    assert (again.rows_read, again.rows_landed, again.rows_duplicate) == (10, 0, 10)
+    told["prometheus"] = [series(first, monitor="db", value=0.0)]
+    other = load_window(connection, replace(PROBES, name="other_probes"), JANUARY)
+    changed = load_window(connection, PROBES, JANUARY)
+    assert (other.rows_landed, changed.rows_landed) == (1, 1)
+
+
+def test_a_load_of_series_that_fails_leaves_no_sample_and_makes_nobody_wait(
+    warehouse_dsn: str, connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    def failing(source: SourceConnection, window: Window, landed: Landed) -> Iterator[Any]:
+        del landed
+        yield series(window.start)
+        if source.name == "probes":
+            with psycopg.connect(warehouse_dsn, options="-c lock_timeout=5s") as other:
+                assert load_window(other, replace(PROBES, name="other_probes"), JANUARY).rows_landed == 1
+                assert load_window(other, replace(PROBES, name="other_probes"), FEBRUARY).rows_landed == 1
+            raise SourceError("the vendor hung up")
+
+    told["prometheus"] = failing
+    with pytest.raises(SourceError, match="hung up"):
+        load_window(connection, PROBES, JANUARY)
+    assert {row[0] for row in landed_samples(connection)} == {"other_probes"}
+
+
+def test_samples_of_an_earlier_release_kept_a_hash_and_new_ones_have_none(
+    connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    connection.execute("alter table raw_prometheus.samples add column _row_hash text")
+    connection.execute("alter table raw_prometheus.samples alter column _row_hash set not null")
+    create_raw(connection)
+    connection.commit()
+    told["prometheus"] = [series(JANUARY.start), samples(JANUARY.start + timedelta(minutes=1))]
+    assert load_window(connection, PROBES, JANUARY).rows_landed == 2
 
 
 def test_a_sample_read_in_another_zone_is_the_same_sample(

@@ -99,8 +99,8 @@ def test_a_row_of_nobody_and_a_column_that_is_gone_block_everybody(published: Pu
     before = published.mart_hash()
     faults = {
         "a row of nobody": (
-            "insert into raw_prometheus.samples (_source_name, _batch_id, _source_row, _row_hash, monitor,"
-            " sampled_at, value) values ('nobody', 1, 1, 'x', 'm', '2026-06-10T00:00:00Z', 7)",
+            "insert into raw_prometheus.samples (_source_name, _batch_id, _source_row, monitor,"
+            " sampled_at, value) values ('nobody', 1, 1, 'm', '2026-06-10T00:00:00Z', 7)",
             "delete from raw_prometheus.samples where _source_name = 'nobody'",
         ),
         "a column is gone": (
@@ -278,8 +278,8 @@ def test_a_closed_month_does_not_change(published: PublishedWarehouse) -> None:
         late = connection.execute(
             """
             insert into raw_prometheus.samples
-                (_source_name, _batch_id, _source_row, _row_hash, monitor, sampled_at, value)
-            select _source_name, %s, _source_row, _row_hash, monitor, sampled_at, 0
+                (_source_name, _batch_id, _source_row, monitor, sampled_at, value)
+            select _source_name, %s, _source_row, monitor, sampled_at, 0
             from raw_prometheus.samples
             where _source_name = 'helios_prometheus'
                 and sampled_at >= '2026-06-20T00:00:00Z' and sampled_at < '2026-06-22T00:00:00Z' and value = 1

@@ -14,6 +14,7 @@ from importlib import resources
 import psycopg
 from psycopg import sql
 
+from avoir import row_identity
 from avoir.sources.model import METADATA_COLUMNS, Table
 from avoir.sources.register import RAW_TABLES, RELEASE_SYSTEMS, TICKET_SYSTEMS
 
@@ -45,6 +46,9 @@ def create_audit(connection: psycopg.Connection) -> None:
     connection.execute("set local check_function_bodies = off")
     connection.execute(_ticket_records())
     connection.execute(_release_records())
+    for name, (_, table) in RAW_TABLES.items():
+        if table.partition:
+            connection.execute(row_identity.function_of(table, _hash_function(name)))
     connection.execute(resources.files("avoir").joinpath("sql", "audit.sql").read_bytes())
     connection.execute(sql.SQL("create or replace view audit.raw_record as {}").format(_raw_record()))
     comment = sql.SQL("comment on view audit.raw_record is {}")
@@ -139,6 +143,11 @@ def natural_key(table: Table) -> sql.Composed:
     return sql.SQL(" || '|' || ").join(parts)
 
 
+def _hash_function(table_name: str) -> sql.Identifier:
+    """Of ``raw_prometheus.samples`` it is ``audit.prometheus_samples_row_hash``."""
+    return sql.Identifier("audit", f"{table_name.removeprefix('raw_').replace('.', '_')}_row_hash")
+
+
 def payload() -> sql.Composed:
     """The whole raw row without what loading added, as an expression over ``raw``."""
     return sql.SQL("to_jsonb(raw) - {}::text[]").format(sql.Literal(list(METADATA_COLUMNS)))
@@ -155,13 +164,14 @@ def _raw_record() -> sql.Composed:
                 select
                     {name} as raw_table, raw._batch_id as batch_id, raw._source_file_id as source_file_id,
                     raw._source_row as source_row, raw._source_name as source_name, {key} as natural_key,
-                    raw._row_hash as row_hash, {record_at}::timestamptz as record_at,
+                    {row_hash} as row_hash, {record_at}::timestamptz as record_at,
                     {payload} as payload
                 from {table} as raw
                 """
             ).format(
                 name=sql.Literal(name),
                 key=natural_key(table),
+                row_hash=row_identity.of_raw(table),
                 record_at=record_at or sql.SQL("null"),
                 payload=payload(),
                 table=sql.Identifier(system.schema, table.name),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from psycopg import sql
 
+from avoir import row_identity
 from avoir.evidence.asking import Asking, Row
 from avoir.evidence.auditing import natural_key, payload
 from avoir.sources.register import RAW_TABLES
@@ -95,17 +96,22 @@ def _payloads(
     rows = asking.rows(
         sql.SQL(
             """
-            select raw._source_name as source_name, raw._row_hash as row_hash, raw._batch_id as batch_id,
+            select raw._source_name as source_name, {row_hash} as row_hash, raw._batch_id as batch_id,
                 raw._source_row as source_row, ({payload})::text as payload
             from unnest(%(hash)s::text[], %(source)s::text[], %(batch)s::bigint[], %(row)s::bigint[],
                 %(at)s::timestamptz[], %(subject)s::text[])
                 as wanted (row_hash, source_name, batch_id, source_row, record_at, subject)
             inner join {table} as raw
-                on {found_by} and raw._row_hash = wanted.row_hash collate "C"
+                on {found_by} and {row_hash} = wanted.row_hash collate "C"
                 and raw._source_name = wanted.source_name and raw._batch_id = wanted.batch_id
                 and raw._source_row = wanted.source_row
             """
-        ).format(payload=payload(), table=sql.Identifier(system.schema, table.name), found_by=found_by),
+        ).format(
+            payload=payload(),
+            row_hash=row_identity.of_raw(table),
+            table=sql.Identifier(system.schema, table.name),
+            found_by=found_by,
+        ),
         {
             "hash": [one["row_hash"] for one in evidence],
             "source": [one["source_name"] for one in evidence],
@@ -164,14 +170,15 @@ def raw_rows(
             """
             select null as evidence_kind, {name}::text as raw_table, raw._batch_id as batch_id,
                 raw._source_file_id as source_file_id, raw._source_row as source_row,
-                raw._source_name as source_name, {key} as natural_key, raw._row_hash as row_hash,
+                raw._source_name as source_name, {key} as natural_key, {row_hash} as row_hash,
                 {record_at}::timestamptz as record_at
             from {table} as raw where {where} and (%s::text is null or raw._source_name = %s)
-            order by raw._batch_id, raw._source_row, raw._row_hash limit {limit}
+            order by raw._batch_id, raw._source_row, row_hash limit {limit}
             """
         ).format(
             name=sql.Literal(table_name),
             key=natural_key(table),
+            row_hash=row_identity.of_raw(table),
             record_at=record_at,
             table=sql.Identifier(system.schema, table.name),
             where=where,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _RFC_3339 = re.compile(
     r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:?\d{2})", re.ASCII
@@ -24,3 +25,20 @@ def rfc_3339(value: object) -> datetime | None:
     offset = instant.utcoffset()
     is_readable = offset is not None and abs(offset) <= _WIDEST_OFFSET and instant.year in YEARS
     return instant.astimezone(UTC) if is_readable else None
+
+
+def milliseconds(instant: datetime) -> int:
+    """Milliseconds since 1970, a fraction rounded up: both ends of a window alike."""
+    microseconds = (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    return -(-microseconds // 1000)
+
+
+@lru_cache(maxsize=100_000)
+def _minute_text(minute: int) -> str:
+    return f"{datetime(1970, 1, 1) + timedelta(minutes=minute):%Y-%m-%d %H:%M:}"  # noqa: DTZ001 - UTC throughout
+
+
+def instant_text(milliseconds: int) -> str:
+    """An instant as Postgres reads it; many times as fast as ``datetime``, which a million samples feel."""
+    minute, rest = divmod(milliseconds, 60_000)
+    return f"{_minute_text(minute)}{rest / 1000:06.3f}+00"

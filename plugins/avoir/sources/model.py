@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from string import Template
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import unquote, urlsplit
 
 from ruamel.yaml import YAML
@@ -22,13 +22,17 @@ from ruamel.yaml.error import YAMLError
 
 from avoir.sources.airflow_connections import ConnectionUnreadableError, connection_password
 
+if TYPE_CHECKING:
+    from avoir.sources.series import Series
+
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,47}")
 COLUMN_NAME = re.compile(r"_?[a-z][a-z0-9_]{0,61}")
 VENDOR_IDENTIFIER = re.compile(r"[a-z][a-z0-9_-]{0,47}")
 
 ColumnType = Literal["text", "timestamptz", "double precision", "jsonb"]
 
-#: What every raw table carries before its own columns.
+#: What every raw table carries before its own columns; a partitioned one is not given ``_row_hash``: see
+#: :mod:`avoir.row_identity`.
 METADATA_COLUMNS: Mapping[str, str] = {
     "_source_name": "text not null",
     "_batch_id": "bigint not null",
@@ -73,7 +77,8 @@ class Table:
     ``key`` identifies the record, ``updated`` orders its versions (``None``: records never change),
     ``partition`` is the ``timestamptz`` column by whose UTC month the table is partitioned, ``subject`` the
     column that names what a row is about: a build looks up the rows of what changed by it, and evidence the
-    rows behind a credit.
+    rows behind a credit. ``takes_series`` says that rows may come as :class:`~avoir.sources.series.Series`:
+    its columns are a monitor, the instant it is partitioned by, and a number.
     """
 
     name: str
@@ -82,6 +87,7 @@ class Table:
     updated: str | None = None
     partition: str | None = None
     subject: str | None = None
+    takes_series: bool = False
 
     def __post_init__(self) -> None:
         if not IDENTIFIER.fullmatch(self.name):
@@ -94,11 +100,24 @@ class Table:
             raise ValueError(f"table {self.name}: key, updated, partition and subject must be columns of it")
         if self.partition and self.column(self.partition).type != "timestamptz":
             raise ValueError(f"table {self.name} must be partitioned by a timestamptz column")
+        types = [column.type for column in self.columns]
+        if self.takes_series and (
+            types != ["text", "timestamptz", "double precision"] or names[1] != self.partition
+        ):
+            raise ValueError(
+                f"table {self.name} must hold a monitor, the instant it is partitioned by, a number"
+            )
 
     @property
     def column_names(self) -> tuple[str, ...]:
         """Names of the business columns in order."""
         return tuple(column.name for column in self.columns)
+
+    @property
+    def metadata_columns(self) -> Mapping[str, str]:
+        """Names and types of what it carries before its own columns."""
+        left_out = ("_row_hash",) if self.partition else ()
+        return {name: kind for name, kind in METADATA_COLUMNS.items() if name not in left_out}
 
     def column(self, name: str) -> Column:
         """The column of that name; ``KeyError`` when there is none."""
@@ -214,7 +233,7 @@ class Landed(Protocol):
         """
 
 
-Fetch = Callable[["SourceConnection", Window, Landed], Iterator[Rows | Rejected]]
+Fetch = Callable[["SourceConnection", Window, Landed], "Iterator[Rows | Series | Rejected]"]
 
 
 @dataclass(frozen=True)

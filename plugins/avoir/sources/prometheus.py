@@ -12,12 +12,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from itertools import repeat
-from operator import lt
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
+import orjson
+
+from avoir.sources.instants import instant_text, milliseconds
 from avoir.sources.model import (
     Column,
     Landed,
@@ -31,11 +32,15 @@ from avoir.sources.model import (
 )
 from avoir.sources.vendor_http import IncompleteAnswerError, VendorApi
 
+if TYPE_CHECKING:
+    from avoir.sources.series import Series
+
 SAMPLES = Table(
     "samples",
     (Column("monitor"), Column("sampled_at", "timestamptz"), Column("value", "double precision")),
     key=("monitor", "sampled_at"),
     partition="sampled_at",
+    takes_series=True,
 )
 
 MOST_SAMPLES = 400_000
@@ -46,7 +51,7 @@ SHORTEST_STRETCH = timedelta(minutes=1)
 LONGEST_STRETCH = timedelta(days=31)
 
 
-def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[Rows | Rejected]:
+def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[Rows | Series | Rejected]:
     """Every sample of the selected series in the window.
 
     Raises:
@@ -54,24 +59,11 @@ def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[
             a monitoring that says nothing is not a monitoring that saw no outage.
     """
     del landed
-    api = VendorApi(source)
-    sample_count = 0
-    start, length = window.start, FIRST_STRETCH
-    while start < window.end:
-        stretch = Window(start, min(start + length, window.end))
-        given = 0
-        for monitor, values in _series_of(api, stretch):
-            given += len(values)
-            rows, rejected = _samples(monitor, values, stretch)
-            sample_count += len(rows.values)
-            yield rows
-            yield from rejected
-        start = stretch.end
-        if given > MOST_SAMPLES:
-            length = max(length / 2, SHORTEST_STRETCH)
-        elif 2 * given <= MOST_SAMPLES:
-            length = min(length * 2, LONGEST_STRETCH)
-    if not sample_count:
+    landable = 0
+    for told in _stretches(VendorApi(source), window):
+        landable += sum(0 if isinstance(item, Rejected) else len(item.values) for item in told)
+        yield from told
+    if not landable:
         message = (
             f"source {source.name}: {source.option('query')} has no sample in {window}; "
             "check the selector and the monitoring, an empty answer is not 'no outage'"
@@ -79,12 +71,48 @@ def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[
         raise IncompleteAnswerError(message)
 
 
+def _stretches(api: VendorApi, window: Window) -> Iterator[list[Rows | Series | Rejected]]:
+    """What each stretch of the window gave. While one is landed the next one is asked for."""
+    length = FIRST_STRETCH
+    ahead = ThreadPoolExecutor(max_workers=1, thread_name_prefix=api.source.name)
+    try:
+        stretch = Window(window.start, min(window.start + length, window.end))
+        asked = ahead.submit(_samples_of, api, stretch)
+        while True:
+            given, told = asked.result()
+            if given > MOST_SAMPLES:
+                length = max(length / 2, SHORTEST_STRETCH)
+            elif 2 * given <= MOST_SAMPLES:
+                length = min(length * 2, LONGEST_STRETCH)
+            is_last = stretch.end == window.end
+            if not is_last:
+                stretch = Window(stretch.end, min(stretch.end + length, window.end))
+                asked = ahead.submit(_samples_of, api, stretch)
+            yield told
+            if is_last:
+                return
+    finally:
+        # Who has read enough does not wait for an answer that nobody wants any more.
+        ahead.shutdown(wait=False, cancel_futures=True)
+
+
+def _samples_of(api: VendorApi, stretch: Window) -> tuple[int, list[Rows | Series | Rejected]]:
+    """How many samples the server gave of a stretch, and they, with what of them is none."""
+    given = 0
+    told: list[Rows | Series | Rejected] = []
+    for monitor, values in _series_of(api, stretch):
+        given += len(values)
+        told += _judged(monitor, values, stretch)
+    return given, told
+
+
 def _series_of(api: VendorApi, stretch: Window) -> list[tuple[str, list[Any]]]:
-    first, end = (_milliseconds(instant) for instant in (stretch.start, stretch.end))
+    first, end = milliseconds(stretch.start), milliseconds(stretch.end)
     at = end - 1
     answer = api.get(
         "api/v1/query",
         {"query": f"{api.source.option('query')}[{end - first}ms]", "time": f"{at // 1000}.{at % 1000:03d}"},
+        parse=orjson.loads,
     )
     label = f"source {api.source.name}: query for {stretch}"
     body = answer.body
@@ -127,28 +155,19 @@ def _labelled(source: SourceConnection, item: object) -> tuple[str, list[Any]]:
     return monitor, values
 
 
-def _samples(monitor: str, values: list[Any], stretch: Window) -> tuple[Rows, list[Rejected]]:
-    regular = _regular_samples(monitor, values, stretch)
-    return (regular, []) if regular is not None else _judged_samples(monitor, values, stretch)
+def _judged(monitor: str, values: list[Any], stretch: Window) -> list[Rows | Series | Rejected]:
+    from avoir.sources.series import series_of  # noqa: PLC0415 - numpy, which reading the register need not load
 
-
-def _regular_samples(monitor: str, values: list[Any], stretch: Window) -> Rows | None:
-    """The rows of a series that has nothing to judge, at a third of the cost; None of any other."""
-    first, end = (_milliseconds(instant) for instant in (stretch.start, stretch.end))
-    try:
-        stamps = [round(float(stamp) * 1000) for stamp, _ in values]
-        texts = [text for _, text in values]
-        regular = all(map(math.isfinite, map(float, texts))) and all(map(lt, stamps, stamps[1:]))
-    except (TypeError, ValueError, OverflowError):
-        return None
-    if not (regular and first <= stamps[0] and stamps[-1] < end and set(map(type, texts)) == {str}):
-        return None
-    rows = list(zip(repeat(monitor), map(_instant_text, stamps), texts))
-    return Rows(SAMPLES.name, rows, range(1, len(rows) + 1))
+    series = series_of(SAMPLES.name, monitor, values)
+    first, end = milliseconds(stretch.start), milliseconds(stretch.end)
+    if series is not None and first <= series.first and series.last < end:
+        return [series]
+    rows, rejected = _judged_samples(monitor, values, stretch)
+    return [rows, *rejected]
 
 
 def _judged_samples(monitor: str, values: list[Any], stretch: Window) -> tuple[Rows, list[Rejected]]:
-    first, end = (_milliseconds(instant) for instant in (stretch.start, stretch.end))
+    first, end = milliseconds(stretch.start), milliseconds(stretch.end)
     rows: list[tuple[str | None, ...]] = []
     numbers: list[int] = []
     rejected: list[Rejected] = []
@@ -173,32 +192,15 @@ def _judged_samples(monitor: str, values: list[Any], stretch: Window) -> tuple[R
         if told.setdefault(at, figure) != figure:
             rejected.append(_malformed(monitor, value, number, "conflicting_sample", "two values at once"))
             continue
-        rows.append((monitor, _instant_text(at), str(text)))
+        rows.append((monitor, instant_text(at), str(text)))
         numbers.append(number)
     return Rows(SAMPLES.name, rows, numbers), rejected
-
-
-@lru_cache(maxsize=100_000)
-def _minute_text(minute: int) -> str:
-    return f"{datetime(1970, 1, 1) + timedelta(minutes=minute):%Y-%m-%d %H:%M:}"  # noqa: DTZ001 - UTC throughout
-
-
-def _instant_text(milliseconds: int) -> str:
-    """An instant as Postgres reads it; many times as fast as ``datetime``, which a million samples feel."""
-    minute, rest = divmod(milliseconds, 60_000)
-    return f"{_minute_text(minute)}{rest / 1000:06.3f}+00"
 
 
 def _malformed(monitor: str, value: object, number: int, code: str, reason: str) -> Rejected:
     return Rejected(
         SAMPLES.name, code, f"sample of {monitor}: {reason}", json.dumps([monitor, value]), number
     )
-
-
-def _milliseconds(instant: datetime) -> int:
-    """Milliseconds since 1970, a fraction rounded up: both ends of a window alike."""
-    microseconds = (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-    return -(-microseconds // 1000)
 
 
 def _text(value: object) -> str:

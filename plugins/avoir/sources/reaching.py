@@ -6,9 +6,13 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from avoir.sources.model import NothingLanded, Rejected, Rows, SourceConnection, System, Window
 from avoir.sources.register import system_of
+
+if TYPE_CHECKING:
+    from avoir.sources.series import Series
 
 #: How far back a record is looked for, first to last; then the whole history.
 LOOKS_BACK = (timedelta(days=1), timedelta(days=31))
@@ -44,8 +48,10 @@ def reach(source: SourceConnection, as_of: datetime) -> Reached:
             for item in items:
                 if isinstance(item, Rejected):
                     refused = refused or f"{item.reason_code}: {item.reason}"
-                elif item.values:
-                    return Reached(window, _key_of(system, item), refused)
+                    continue
+                rows = item if isinstance(item, Rows) else item.rows()
+                if rows.values:
+                    return Reached(window, _key_of(system, rows), refused)
     if window is None:
         raise ValueError(f"the history of {source.name} begins at {source.history_from}, after {as_of}")
     return Reached(window, None, refused)
@@ -53,7 +59,7 @@ def reach(source: SourceConnection, as_of: datetime) -> Reached:
 
 def _items(
     source: SourceConnection, system: System, window: Window
-) -> Generator[Rows | Rejected, None, None]:
+) -> Generator[Rows | Series | Rejected, None, None]:
     yield from system.fetch(source, window, NothingLanded())
 
 

@@ -11,7 +11,7 @@ import gc
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -162,8 +162,13 @@ class VendorApi:
             self._auth = TokenAuth(token_scheme, source.secret)
         self._client = vendor_client()
 
-    def get(self, path: str, parameters: Mapping[str, str]) -> Answer:
+    def get(
+        self, path: str, parameters: Mapping[str, str], parse: Callable[[bytes], Any] | None = None
+    ) -> Answer:
         """GET ``path`` below the source's address and parse its JSON.
+
+        Numbers with a point come as the text they were, unless ``parse`` is given, which raises
+        ``ValueError`` for what is no JSON.
 
         Raises:
             AccessDeniedError: 401 or 403.
@@ -171,7 +176,8 @@ class VendorApi:
             NotFoundError: 404.
             IncompleteAnswerError: no JSON, an empty body, or any other status.
         """
-        return self._asked("GET", f"{self.source.url}/{path.lstrip('/')}", params=dict(parameters))
+        url = f"{self.source.url}/{path.lstrip('/')}"
+        return self._asked("GET", url, parse or _json, params=dict(parameters))
 
     def follow(self, link: str) -> Answer:
         """GET an address that an answer of the same vendor gave.
@@ -181,14 +187,14 @@ class VendorApi:
             SourceError: as :meth:`get`.
         """
         self.must_stay(link)
-        return self._asked("GET", link)
+        return self._asked("GET", link, _json)
 
     def post(self, path: str, *, form: Mapping[str, str] | None = None, content: Any = None) -> Answer:
         """POST a form, or content as JSON, to a path that only reads; raises what :meth:`get` does."""
         what = {"json": content} if form is None else {"data": dict(form)}
-        return self._asked("POST", f"{self.source.url}/{path.lstrip('/')}", **what)
+        return self._asked("POST", f"{self.source.url}/{path.lstrip('/')}", _json, **what)
 
-    def _asked(self, method: str, url: str, **what: Any) -> Answer:
+    def _asked(self, method: str, url: str, parse: Callable[[bytes], Any], **what: Any) -> Answer:
         try:
             response: requests.Response = self._client.request(
                 method,
@@ -203,9 +209,9 @@ class VendorApi:
             message = f"source {self.source.name}: {url} did not answer after {ATTEMPTS} attempts ({reason})"
             # Not from the error: what it holds of the request may be the key.
             raise UnavailableError(message) from (error if method == "GET" else None)
-        return self._parsed(response, url)
+        return self._parsed(response, url, parse)
 
-    def _parsed(self, response: requests.Response, url: str) -> Answer:
+    def _parsed(self, response: requests.Response, url: str, parse: Callable[[bytes], Any]) -> Answer:
         status = response.status_code
         label = f"source {self.source.name}: {url}"
         if status in (403, 429) and response.headers.get("X-RateLimit-Remaining") == "0":
@@ -234,9 +240,8 @@ class VendorApi:
         if not response.content.strip():
             raise IncompleteAnswerError(f"{label} answered 200 with an empty body, which is not 'no records'")
         try:
-            # Decimal text is kept as it came: a float would change what the vendor said.
             with _not_collecting():
-                body = json.loads(response.content, parse_float=str)
+                body = parse(response.content)
         except ValueError as error:
             message = f"{label} answered 200 with something that is not JSON: {_excerpt(response.text)}"
             raise IncompleteAnswerError(message) from error
@@ -258,6 +263,11 @@ class VendorApi:
             raise IncompleteAnswerError(
                 f"source {self.source.name}: a next link leads to another host; it was not followed"
             )
+
+
+def _json(text: bytes) -> Any:
+    """A document whose decimal text is kept as it came: a float would change what the vendor said."""
+    return json.loads(text, parse_float=str)
 
 
 @contextmanager

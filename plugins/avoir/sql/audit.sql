@@ -329,7 +329,18 @@ create or replace function audit.credit_evidence_rows() returns table (
         wanted.penalty_line_id, 'sample', found.raw_table, found._batch_id, found._source_file_id,
         found._source_row, wanted.source_name, wanted.monitor || '|' || to_char(
             found.sampled_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
-        ), found._row_hash collate "default", found.sampled_at
+        ),
+        coalesce(
+            found._row_hash,
+            case found.raw_table
+                when 'raw_prometheus.samples'
+                    then audit.prometheus_samples_row_hash(wanted.monitor, found.sampled_at, found.value)
+                else audit.monitoring_checks_row_hash(
+                    wanted.monitor, found.sampled_at, found.state, found.said, found.response_ms
+                )
+            end
+        ) collate "default",
+        found.sampled_at
     from (
         select
             penalty_line_id, source_name, monitor, array_agg(sampled_at) as instants, min(sampled_at) as first_at,
@@ -347,7 +358,7 @@ create or replace function audit.credit_evidence_rows() returns table (
         from (
             select
                 'raw_prometheus.samples' as raw_table, raw._batch_id, raw._source_file_id, raw._source_row,
-                raw._row_hash, raw.sampled_at
+                null as _row_hash, raw.sampled_at, raw.value, null as state, null as said, null as response_ms
             from raw_prometheus.samples as raw
             where
                 raw.monitor = wanted.monitor
@@ -355,8 +366,8 @@ create or replace function audit.credit_evidence_rows() returns table (
                 and raw.sampled_at between wanted.first_at and wanted.last_at
             union all
             select
-                'raw_monitoring.checks', raw._batch_id, raw._source_file_id, raw._source_row, raw._row_hash,
-                raw.checked_at
+                'raw_monitoring.checks', raw._batch_id, raw._source_file_id, raw._source_row, null, raw.checked_at,
+                null, raw.state, raw.said, raw.response_ms
             from raw_monitoring.checks as raw
             where
                 raw.monitor = wanted.monitor
@@ -365,7 +376,7 @@ create or replace function audit.credit_evidence_rows() returns table (
             union all
             select
                 'raw_monitoring.states', raw._batch_id, raw._source_file_id, raw._source_row, raw._row_hash,
-                raw.from_at
+                raw.from_at, null, null, null, null
             from raw_monitoring.states as raw
             where
                 raw.monitor = wanted.monitor

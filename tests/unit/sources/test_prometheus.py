@@ -49,10 +49,10 @@ def fetched(vendor: Vendor, **options: Any) -> tuple[list[tuple[str | None, ...]
     rows: list[tuple[str | None, ...]] = []
     rejected: list[Rejected] = []
     for item in fetch(source, WINDOW, NothingLanded()):
-        if isinstance(item, Rows):
-            rows += item.values
-        else:
+        if isinstance(item, Rejected):
             rejected.append(item)
+        else:
+            rows += (item if isinstance(item, Rows) else item.rows()).values
     return rows, rejected
 
 
