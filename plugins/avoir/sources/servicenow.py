@@ -160,9 +160,44 @@ SYS_AUDIT_DELETE = _Feed(
     instants=("sys_created_on",),
 )
 
-FEEDS = (INCIDENT, SYS_AUDIT, SYS_JOURNAL_FIELD, RM_RELEASE, CMDB_CI_OUTAGE, RM_DEFECT, SYS_AUDIT_DELETE)
+METRIC_INSTANCE = _Feed(
+    table=Table(
+        "metric_instance",
+        text_columns(
+            "sys_id", "definition", "tablename", "documentkey", "field", "value", "started_at", "ended_at",
+            "duration", "business_duration", "calculation_complete", "sys_created_on", "sys_updated_on",
+        ),
+        key=("sys_id",),
+        updated="sys_updated_on",
+        subject="documentkey",
+    ),
+    instant="sys_updated_on",
+    renamed={"tablename": "table", "documentkey": "id", "started_at": "start", "ended_at": "end"},
+    instants=("started_at", "ended_at", "sys_created_on", "sys_updated_on"),
+)  # fmt: skip
+
+TASK_SLA = _Feed(
+    table=Table(
+        "task_sla",
+        text_columns(
+            "sys_id", "task", "sla", "stage", "has_breached", "started_at", "ended_at", "planned_end_time",
+            "pause_duration", "business_duration", "business_percentage", "sys_created_on", "sys_updated_on",
+        ),
+        key=("sys_id",),
+        updated="sys_updated_on",
+        subject="task",
+    ),
+    instant="sys_updated_on",
+    renamed={"started_at": "start_time", "ended_at": "end_time"},
+    instants=("started_at", "ended_at", "planned_end_time", "sys_created_on", "sys_updated_on"),
+)  # fmt: skip
+
+FEEDS = (
+    *(INCIDENT, SYS_AUDIT, SYS_JOURNAL_FIELD, RM_RELEASE, CMDB_CI_OUTAGE),
+    *(RM_DEFECT, SYS_AUDIT_DELETE, METRIC_INSTANCE, TASK_SLA),
+)
 #: Tables that an instance may not have or not show to every account: read where the register names them.
-OPTIONAL = (RM_DEFECT, SYS_AUDIT_DELETE)
+OPTIONAL = (RM_DEFECT, SYS_AUDIT_DELETE, METRIC_INSTANCE, TASK_SLA)
 
 
 def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[Rows | Rejected]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -270,3 +271,71 @@ def test_deletions_are_read_where_the_connection_names_their_table(vendor: Vendo
     assert rows.table == "sys_audit_delete"
     assert set(rows.values[0]) == set(deleted.values())
     assert "sys_audit_delete" not in SYSTEM.options["tables"].check(None)
+
+
+@pytest.mark.parametrize(
+    ("table", "given", "landed"),
+    [
+        (
+            "metric_instance",
+            {"table": "incident", "id": "a" * 32, "field": "incident_state", "value": "On Hold"}
+            | {"start": "2026-02-02 10:00:00", "end": "", "duration": "", "calculation_complete": "false"},
+            {"tablename": "incident", "documentkey": "a" * 32, "started_at": "2026-02-02 10:00:00"},
+        ),
+        (
+            "task_sla",
+            {"task": "a" * 32, "sla": "b" * 32, "stage": "completed", "has_breached": "true"}
+            | {"start_time": "2026-02-02 10:00:00", "end_time": "2026-02-02 18:00:00"},
+            {"task": "a" * 32, "has_breached": "true", "ended_at": "2026-02-02 18:00:00"},
+        ),
+    ],
+)
+def test_the_vendor_s_own_figures_land_where_the_connection_names_them(
+    vendor: Vendor, table: str, given: dict[str, str], landed: dict[str, str]
+) -> None:
+    def answer(path: str, parameters: dict[str, str]) -> Answered:
+        assert path == f"/api/now/table/{table}"
+        asked = parameters["sysparm_fields"].split(",")
+        assert set(given) < set(asked)
+        at = {
+            "sys_id": "d" * 32,
+            "sys_created_on": "2026-03-01 10:00:00",
+            "sys_updated_on": "2026-03-01 10:00:00",
+        }
+        return Answered.json({"result": [dict.fromkeys(asked, "") | given | at]}, X_Total_Count="1")
+
+    vendor.answer = answer
+    (rows,) = fetch(vendor.connection("servicenow", tables=(table,)), WINDOW, NothingLanded())
+    assert isinstance(rows, Rows)
+    row = dict(zip(SYSTEM.table(table).column_names, rows.values[0], strict=True))
+    assert {name: row[name] for name in landed} == landed
+    assert table not in SYSTEM.options["tables"].check(None)
+
+
+def test_real_records_land_as_an_instance_gave_them(shared_data: Path, vendor: Vendor) -> None:
+    """Their fields are those that a public connector asked for; the others are empty here."""
+    lines = (shared_data / "api" / "servicenow" / "records.jsonl").read_text().splitlines()
+    told = [json.loads(line)["record"] for line in lines]
+    real = [one["data"] for one in told if one["stream"].endswith("servicenow__incidents")]
+    real += json.loads((shared_data / "api" / "servicenow" / "incidents.json").read_text())
+    assert len(real) > 2
+
+    def answer(path: str, parameters: dict[str, str]) -> Answered:
+        asked = parameters["sysparm_fields"].split(",")
+        known = [{name: one.get(name, "") for name in asked} for one in real]
+        created = {"sys_created_on": "2016-01-01 00:00:00"}
+        return Answered.json({"result": [one | created for one in known]}, X_Total_Count=str(len(real)))
+
+    vendor.answer = answer
+    window = Window(datetime(2016, 1, 1, tzinfo=UTC), datetime(2023, 1, 1, tzinfo=UTC))
+    items = list(fetch(vendor.connection("servicenow", tables=("incident",)), window, NothingLanded()))
+    assert [item for item in items if isinstance(item, Rejected)] == []
+    names = SYSTEM.table("incident").column_names
+    rows = [
+        dict(zip(names, row, strict=True)) for item in items if isinstance(item, Rows) for row in item.values
+    ]
+    landed = {row["sys_id"]: row for row in rows}
+    assert len(landed) == len(real)
+    for one in real:
+        for name in ("number", "state", "priority", "opened_at", "resolved_at", "business_service"):
+            assert landed[one["sys_id"]][name] == one[name]
