@@ -19,7 +19,7 @@ from avoir.contracts.loading import create_reference
 from avoir.credentials import load_credentials
 from avoir.evidence.auditing import create_audit
 from avoir.guarding import VENDORS, guard_appended, guard_published, make_portal
-from avoir.loading import create_raw
+from avoir.raw_tables import create_raw
 from avoir.settings import Settings
 from avoir.sources.register import RAW_SCHEMAS
 

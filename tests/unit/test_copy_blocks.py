@@ -5,14 +5,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avoir.loading import _plain_block
+from avoir.copied_text import plain_block
 
 CELLS = st.none() | st.text(st.characters() | st.sampled_from("\t\n\r\\\x00"), max_size=6)
 
 
 @given(st.integers(1, 3).flatmap(lambda width: st.lists(st.tuples(*[CELLS] * width), min_size=1, max_size=5)))
 def test_a_block_holds_its_rows_and_no_others(rows: list[tuple[str | None, ...]]) -> None:
-    block = _plain_block("7", range(1, len(rows) + 1), rows)
+    block = plain_block("7", range(1, len(rows) + 1), rows)
     cells = [cell for row in rows for cell in row]
     needs_care = any(cell is None or set(cell) & set("\t\n\r\\\x00") for cell in cells)
     is_text = all(cell is None or not any("\ud800" <= one <= "\udfff" for one in cell) for cell in cells)
@@ -25,4 +25,4 @@ def test_a_block_holds_its_rows_and_no_others(rows: list[tuple[str | None, ...]]
 
 
 def test_a_row_of_no_file_has_a_null_there() -> None:
-    assert _plain_block(None, [4], [("a", "")]) == b"\\N\t4\ta\t\n"
+    assert plain_block(None, [4], [("a", "")]) == b"\\N\t4\ta\t\n"

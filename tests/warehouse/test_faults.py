@@ -23,7 +23,8 @@ import pytest
 from psycopg import sql
 
 from avoir import row_identity
-from avoir.loading import create_raw, load_window, next_window
+from avoir.loading import load_window, next_window
+from avoir.raw_tables import create_raw
 from avoir.sources.model import SourceConnection, SourceError, Window
 from avoir.sources.monitoring import STATES
 from avoir.sources.prometheus import LONGEST_STRETCH

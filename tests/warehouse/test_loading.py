@@ -18,8 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from avoir import loading
-from avoir.loading import LoadingError, LoadReport, create_raw, load_window, next_window, raw_ddl
+from avoir.loading import LoadingError, LoadReport, load_window, next_window
 from avoir.quarantine import kept_aside, kept_records, retry
+from avoir.raw_tables import create_raw, raw_ddl
 from avoir.sources.model import (
     Landed,
     Rejected,

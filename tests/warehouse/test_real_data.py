@@ -15,7 +15,8 @@ import psycopg
 import pytest
 
 from avoir.contracts.reading import read_contracts
-from avoir.loading import LoadReport, create_raw, load_window, next_window
+from avoir.loading import LoadReport, load_window, next_window
+from avoir.raw_tables import create_raw
 from avoir.settings import CHECKOUT, REAL_AS_OF
 from avoir.sources.model import SourceConnection, parse_sources
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from avoir import loading
-from avoir.loading import raw_ddl
+from avoir.raw_tables import raw_ddl
 from avoir.sources.model import SourceConfigurationError, SourceConnection, parse_sources
 from avoir.sources.register import SYSTEMS, system_of
 
@@ -201,7 +201,7 @@ import avoir.loading, avoir.sources.register
 from avoir.sources.model import SourceConnection
 from avoir.sources.vendor_http import VendorApi
 from datetime import UTC, datetime
-heavy = sorted({'dlt', 'pypdf', 'facturx', 'airflow', 'great_expectations'} & set(sys.modules))
+heavy = sorted({'dlt', 'numpy', 'pypdf', 'facturx', 'airflow', 'great_expectations'} & set(sys.modules))
 assert not heavy, heavy
 VendorApi(SourceConnection('one', 'servicenow', 'http://127.0.0.1:1', datetime(2026, 1, 1, tzinfo=UTC)))
 assert 'dlt' in sys.modules
