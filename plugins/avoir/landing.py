@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -15,7 +15,7 @@ from psycopg import sql
 from avoir import row_identity
 from avoir.copied_text import nul_rejection, plain_block, storable, surrogate_rejection
 from avoir.raw_tables import create_partitions
-from avoir.sources.instants import milliseconds
+from avoir.sources.instants import instant_of, milliseconds
 from avoir.sources.model import Rejected, Rows, SourceConnection, SourceFile, System, Table, Window
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ class Landing:
     added: Counter[str] = field(default_factory=Counter)
     is_first: dict[str, bool] = field(default_factory=dict)
     last_added: dict[tuple[str, str], int] = field(default_factory=dict)
+    stretches: list[tuple[datetime, datetime]] = field(default_factory=list)
     rejections: list[Rejected] = field(default_factory=list)
     file_ids: dict[str, int] = field(default_factory=dict)
     batch_id: int = 0
@@ -190,6 +191,7 @@ class Landing:
                 copy.write(block)
         self.added[table.name] += len(series)
         self.last_added[series.table, series.monitor] = series.last
+        self.stretches.append((instant_of(series.first), instant_of(series.last)))
 
     def _is_new(self, series: Series) -> bool:
         """Whether no sample of a series has landed, here or in an earlier load, and its months are made."""
@@ -290,10 +292,10 @@ class Landing:
             """
             update loads.batches
             set rows_read = %s, rows_landed = %s, rows_duplicate = %s, rows_rejected = %s,
-                landed_at = clock_timestamp()
+                landed_from = %s, landed_to = %s, landed_at = clock_timestamp()
             where batch_id = %s
             """,
-            (rows_read, rows_landed, rows_duplicate, rows_rejected, self.batch_id),
+            (rows_read, rows_landed, rows_duplicate, rows_rejected, *self._stretch(), self.batch_id),
         )
         return LoadReport(
             batch_id=self.batch_id,
@@ -308,6 +310,13 @@ class Landing:
             rows_settled=rows_settled,
             watermark=self._move_watermark(),
         )
+
+    def _stretch(self) -> tuple[datetime, datetime]:
+        """From the first instant of what landed to right after the last one; empty where there is none."""
+        if not self.stretches:
+            return self.window.end, self.window.end
+        first, last = (min(first for first, _ in self.stretches), max(last for _, last in self.stretches))
+        return first, last + timedelta(microseconds=1)
 
     def _insert_new(self, table: Table) -> int:
         """Move from the landing table what was never landed, each row once; returns how many rows."""
@@ -339,11 +348,15 @@ class Landing:
         cursor = self.connection.execute(
             sql.SQL(
                 """
-                insert into {target} (_source_name, _batch_id, {names})
-                select {source}, {batch}, {names}
-                from ({read}) as given
-                where is_first_copy{known}
-                {lying}
+                with landed as (
+                    insert into {target} (_source_name, _batch_id, {names})
+                    select {source}, {batch}, {names}
+                    from ({read}) as given
+                    where is_first_copy{known}
+                    {lying}
+                    returning {instant} as seen_at
+                )
+                select count(*), min(seen_at), max(seen_at) from landed
                 """
             ).format(
                 target=sql.Identifier(self.system.schema, table.name),
@@ -352,12 +365,18 @@ class Landing:
                 batch=sql.Literal(self.batch_id),
                 read=read,
                 known=known,
+                instant=sql.SQL("cast({} as timestamptz)").format(
+                    sql.Identifier(table.instant) if table.instant else sql.SQL("null")
+                ),
                 # In the order of the key, so that a summary of a stretch of pages tells what lies there.
                 lying=sql.SQL("order by {}").format(_listed(table.key)) if table.partition else sql.SQL(""),
             )
         )
+        count, first_seen, last_seen = cursor.fetchone() or (0, None, None)
         self.connection.execute(sql.SQL("set local {} = default").format(sql.SQL(closed)))
-        return cursor.rowcount
+        if first_seen is not None:
+            self.stretches.append((first_seen, last_seen))
+        return int(count)
 
     def _known(self, table: Table) -> sql.Composed:
         """The condition that a row was not landed by an earlier load."""

@@ -25,11 +25,16 @@ create table if not exists loads.batches (
     dag_run_id text,
     started_at timestamptz not null,
     landed_at timestamptz not null default now(),
+    landed_from timestamptz,
+    landed_to timestamptz,
     check (window_from < window_to),
     check (rows_read = rows_landed + rows_duplicate + rows_rejected)
 );
 comment on table loads.batches is
 'One row per loaded window of a source; every raw row names the batch it came with.';
+comment on column loads.batches.landed_from is
+'The first instant of a monitor''s sample that the batch landed; the window''s end where it landed none.';
+comment on column loads.batches.landed_to is 'Right after the last such instant; the window''s end for none.';
 
 create table if not exists loads.files (
     file_id bigint generated always as identity primary key,
@@ -83,7 +88,7 @@ def create_raw(connection: psycopg.Connection) -> None:
         found = connection.execute("select to_regnamespace(%s) is not null", (schema,)).fetchone()
         if found is None or not found[0]:
             connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
-    _upgrade_rejected(connection)
+    _upgrade_loads(connection)
     connection.execute(_LOADS_DDL)
     for system, table in RAW_TABLES.values():
         for statement in _table_ddl(system, table):
@@ -100,7 +105,13 @@ def _expect_no_hash(connection: psycopg.Connection, system: System, table: Table
         connection.execute(statement.format(sql.Identifier(system.schema, table.name)))
 
 
-def _upgrade_rejected(connection: psycopg.Connection) -> None:
+def _upgrade_loads(connection: psycopg.Connection) -> None:
+    """Give the tables of an earlier release the columns that were added since."""
+    present = _present_columns(connection, "loads.batches")
+    for name in ("landed_from", "landed_to"):
+        if present and name not in present:
+            statement = sql.SQL("alter table loads.batches add column {} timestamptz")
+            connection.execute(statement.format(sql.Identifier(name)))
     present = _present_columns(connection, "loads.rejected")
     if present and "settled_by" not in present:
         connection.execute("alter table loads.rejected add column settled_by bigint references loads.batches")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from avoir.sources.register import RELEASE_SYSTEMS, TICKET_SYSTEMS
+from avoir.sources.register import RAW_TABLES, RELEASE_SYSTEMS, TICKET_SYSTEMS
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 SHAPES = ("tickets", "ticket_events")
@@ -61,3 +61,16 @@ def test_the_views_of_every_system_of_releases_have_the_same_columns(system: str
     columns = columns_of(f"stg_{system}__{shape}")
     assert len(columns) > 10
     assert columns == columns_of(f"stg_servicenow__{shape}")
+
+
+def test_of_every_monitor_a_batch_knows_when_its_samples_were_seen() -> None:
+    # Without it a night would not look at the months in which something landed.
+    macro = (PROJECT / "macros" / "monitoring.sql").read_text()
+    known = re.search(r"macro monitors.*?landed_models\((\[.*?\])\)", macro, re.DOTALL)
+    assert known is not None
+    models = yaml.safe_load(known[1])
+    assert len(models) >= 4
+    for model in models:
+        statement = (PROJECT / "models" / "staging" / f"{model}.sql").read_text()
+        ((schema, table),) = re.findall(r"source\('(\w+)', '(\w+)'\)", statement)
+        assert RAW_TABLES[f"{schema}.{table}"][1].instant is not None, model

@@ -64,6 +64,15 @@ class Record:
     at: datetime
     values: tuple[object, ...]
 
+    @property
+    def seen_at(self) -> datetime | None:
+        """When a monitor saw it, or from when on; None of what no monitor saw."""
+        if self.table == "raw_monitoring.states":
+            start = self.values[1]
+            assert isinstance(start, datetime)
+            return start
+        return self.at if self.table in ("raw_prometheus.samples", "raw_upptime.checks") else None
+
 
 @dataclass(frozen=True)
 class Night:
@@ -112,13 +121,15 @@ def land(scratch: Scratch, records: tuple[Record, ...], batch_ids: dict[str, int
         instants = [record.at for record in of_source]
         count = len(of_source)
         window = (min(instants), max(instants) + timedelta(seconds=1))
+        seen = [record.seen_at for record in of_source if record.seen_at is not None]
+        stretch = (min(seen), max(seen) + timedelta(microseconds=1)) if seen else (window[1], window[1])
         scratch.copy(
             "loads.batches",
             (
                 "batch_id", "source_name", "system", "window_from", "window_to", "rows_read", "rows_landed",
-                "rows_duplicate", "rows_rejected", "started_at", "landed_at",
+                "rows_duplicate", "rows_rejected", "started_at", "landed_at", "landed_from", "landed_to",
             ),
-            [(batch_ids[source], source, source, *window, count, count, 0, 0, window[1], window[1])],
+            [(batch_ids[source], source, source, *window, count, count, 0, 0, *window[1:] * 2, *stretch)],
         )  # fmt: skip
 
 

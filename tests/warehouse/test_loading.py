@@ -427,6 +427,41 @@ def test_a_load_of_series_that_fails_leaves_no_sample_and_makes_nobody_wait(
     assert {row[0] for row in landed_samples(connection)} == {"other_probes"}
 
 
+def test_a_batch_knows_the_stretch_that_its_samples_came_to_lie_in(
+    connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    def stretch(source: SourceConnection, window: Window = JANUARY) -> tuple[Any, ...]:
+        report = load_window(connection, source, window)
+        found = connection.execute(
+            "select landed_from, landed_to from loads.batches where batch_id = %s", (report.batch_id,)
+        ).fetchone()
+        connection.commit()
+        assert found is not None
+        return found
+
+    first, second, third = (JANUARY.start + timedelta(days=n) for n in (3, 5, 9))
+    just_after = timedelta(microseconds=1)
+    told["prometheus"] = [series(second), samples(first)]
+    assert stretch(PROBES) == (first, second + just_after)
+    # What is there already does not land again.
+    told["prometheus"] = [series(second, third), samples(first)]
+    assert stretch(PROBES) == (third, third + just_after)
+    assert stretch(PROBES) == (JANUARY.end, JANUARY.end)
+    checks = system_named("upptime").table("checks")
+    row = {"slug": "web", "checked_at": "2026-01-04T00:00:00Z", "status": "up"}
+    told["upptime"] = [Rows("checks", [tuple(row.get(name, "") for name in checks.column_names)], [1])]
+    upptime = replace(PROBES, name="status", system="upptime")
+    assert stretch(upptime) == (first, first + just_after)
+    told["servicenow"] = [audits("1")]
+    assert stretch(SOURCE) == (JANUARY.end, JANUARY.end)
+
+
+def test_batches_of_an_older_warehouse_learn_their_stretch(connection: psycopg.Connection) -> None:
+    connection.execute("alter table loads.batches drop column landed_from, drop column landed_to")
+    create_raw(connection)
+    assert one(connection, "select count(landed_from) + count(landed_to) from loads.batches") == 0
+
+
 def test_samples_of_an_earlier_release_kept_a_hash_and_new_ones_have_none(
     connection: psycopg.Connection, told: dict[str, Any]
 ) -> None:

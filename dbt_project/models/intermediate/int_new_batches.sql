@@ -12,12 +12,12 @@ built as (
 
 landed as (
 
-    -- By what was built and not by the highest number: a load may commit after one that began later.
+    -- A batch of an earlier release knows its window only. By what was built and not by the highest number: a load may commit after one that began later.
     select
         batches.batch_id,
         batches.source_name,
-        {{ to_us('batches.window_from') }} as window_from_us,
-        {{ to_us('batches.window_to') }} as window_to_us
+        {{ to_us('coalesce(batches.landed_from, batches.window_from)') }} as landed_from_us,
+        {{ to_us('coalesce(batches.landed_to, batches.window_to)') }} as landed_to_us
     from batches
     left join built on batches.batch_id = built.batch_id
     where built.batch_id is null

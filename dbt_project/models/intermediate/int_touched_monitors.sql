@@ -24,18 +24,19 @@ last_intervals as (
 
 ),
 
-windows as (
+stretches as (
 
     select
-        {{ to_instant('min(window_from_us)') }} as window_from_at,
-        {{ to_instant('max(window_to_us)') }} as window_to_at
+        {{ to_instant('min(landed_from_us)') }} as landed_from_at,
+        {{ to_instant('max(landed_to_us)') }} as landed_to_at
     from new_batches
+    where landed_from_us < landed_to_us
 
 ),
 
 landed as (
 
-    -- Only the months that the new windows lie in are read, unless all are.
+    -- Only the months in which something landed are read, unless all are.
     select
         samples.source_name,
         samples.monitor,
@@ -46,8 +47,8 @@ landed as (
     {% if not builds_everything() -%}
     inner join new_batches on samples.batch_id = new_batches.batch_id
     where
-        samples.sampled_at >= (select window_from_at from windows)
-        and samples.sampled_at < (select window_to_at from windows)
+        samples.sampled_at >= (select landed_from_at from stretches)
+        and samples.sampled_at < (select landed_to_at from stretches)
     {% endif -%}
     group by samples.source_name, samples.monitor, cast(date_trunc('month', samples.sampled_at at time zone 'UTC') as date)
 

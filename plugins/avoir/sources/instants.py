@@ -33,6 +33,11 @@ def milliseconds(instant: datetime) -> int:
     return -(-microseconds // 1000)
 
 
+def instant_of(milliseconds: int) -> datetime:
+    """The instant of so many milliseconds since 1970, in UTC."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+
+
 @lru_cache(maxsize=100_000)
 def _minute_text(minute: int) -> str:
     return f"{datetime(1970, 1, 1) + timedelta(minutes=minute):%Y-%m-%d %H:%M:}"  # noqa: DTZ001 - UTC throughout

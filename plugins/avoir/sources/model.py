@@ -77,7 +77,9 @@ class Table:
     ``key`` identifies the record, ``updated`` orders its versions (``None``: records never change),
     ``partition`` is the ``timestamptz`` column by whose UTC month the table is partitioned, ``subject`` the
     column that names what a row is about: a build looks up the rows of what changed by it, and evidence the
-    rows behind a credit. ``takes_series`` says that rows may come as :class:`~avoir.sources.series.Series`:
+    rows behind a credit. ``instant`` is the column, of text or ``timestamptz``, that says when a sample was
+    seen: of it a batch keeps the stretch that it landed (a partitioned table's is what it is partitioned by).
+    ``takes_series`` says that rows may come as :class:`~avoir.sources.series.Series`:
     its columns are a monitor, the instant it is partitioned by, and a number.
     """
 
@@ -87,6 +89,7 @@ class Table:
     updated: str | None = None
     partition: str | None = None
     subject: str | None = None
+    instant: str | None = None
     takes_series: bool = False
 
     def __post_init__(self) -> None:
@@ -95,9 +98,13 @@ class Table:
         names = self.column_names
         if len(set(names)) != len(names):
             raise ValueError(f"table {self.name} repeats a column")
-        wanted = {*self.key, *filter(None, (self.updated, self.partition, self.subject))}
+        if self.partition:
+            object.__setattr__(self, "instant", self.partition)
+        wanted = {*self.key, *filter(None, (self.updated, self.partition, self.subject, self.instant))}
         if not self.key or not wanted <= set(names):
-            raise ValueError(f"table {self.name}: key, updated, partition and subject must be columns of it")
+            raise ValueError(
+                f"table {self.name}: key, updated, partition, subject and instant must be columns of it"
+            )
         if self.partition and self.column(self.partition).type != "timestamptz":
             raise ValueError(f"table {self.name} must be partitioned by a timestamptz column")
         types = [column.type for column in self.columns]

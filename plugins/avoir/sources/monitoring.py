@@ -39,6 +39,7 @@ STATES = Table(
     ),
     key=("monitor", "from_at"),
     subject="monitor",
+    instant="from_at",
 )
 
 StateName = Literal["up", "down"]

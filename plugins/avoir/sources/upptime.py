@@ -42,6 +42,7 @@ CHECKS = Table(
     text_columns("commit", "checked_at", "slug", "name", "status", "http_code", "response_ms"),
     key=("slug", "checked_at"),
     subject="slug",
+    instant="checked_at",
 )
 
 #: Raw columns of what the monitor publishes, with their names in ``summary.json``.
