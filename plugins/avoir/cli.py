@@ -26,16 +26,18 @@ from avoir.failures import told_failures
 from avoir.lineage.commands import lineage, site
 from avoir.real_data import REAL_DATA, missing_sets
 from avoir.services import (
-    Surroundings,
     database,
     make_warehouse,
     read_state,
     stop_request,
+    surroundings_here,
     surroundings_of,
 )
 from avoir.settings import Settings, SettingsError
 from avoir.sources.commands import load, quarantine_app, sources_app
 from avoir.sources.model import SourceError
+from avoir.telling import as_json as to_json
+from avoir.telling import as_table, cell
 from avoir.warehouse import Warehouse
 
 HELP = """What outsourced vendors delivered, what they owe when they missed it, and why, to the cent.
@@ -148,10 +150,6 @@ def run(profile: Profile = None) -> None:
             raise typer.Exit(SOURCES_FAILED)
 
 
-def _here(profile: str | None) -> Surroundings:
-    return surroundings_of(Settings.from_environment(profile=profile), starting=True)
-
-
 def _dsn(warehouse: Warehouse) -> str:
     return f"postgresql://bi_reader@{warehouse.host}:{warehouse.port}/{warehouse.database}"
 
@@ -197,7 +195,7 @@ def down(profile: Profile = None) -> None:
 
     Example: avoir down
     """
-    here = _here(profile)
+    here = surroundings_here(profile)
     stopped = stop_request(here)
     console.print("stopped" if stopped else "nothing was up")
 
@@ -228,7 +226,7 @@ def bootstrap(profile: Profile = None) -> None:
 
     Example: AVOIR_DATABASE_URL=postgresql://admin@db:5432/avoir avoir bootstrap
     """
-    here = _here(profile)
+    here = surroundings_here(profile)
     with database(here):
         make_warehouse(here)
     console.print(f"{here.warehouse.database} at {here.warehouse.host}:{here.warehouse.port} is ready")
@@ -240,7 +238,7 @@ def status(profile: Profile = None, as_json: Json = False) -> None:
 
     Example: avoir status --json
     """
-    here = _here(profile)
+    here = surroundings_here(profile)
     settings = here.settings
     state = read_state(here)
     with database(here) as warehouse, warehouse.connect("auditor") as connection:
@@ -283,7 +281,7 @@ def status(profile: Profile = None, as_json: Json = False) -> None:
         "failures": told_failures(settings)[-20:],
     }
     if as_json:
-        print(json.dumps(answer, default=_plain, indent=2))
+        print(to_json(answer))
         return
     console.print(f"profile {settings.profile}, as of {settings.as_of}, services {answer['services']}")
     _print_months(months)
@@ -308,7 +306,7 @@ def sql(
 
     Example: avoir sql "select * from mart.mart_vendor_month" --role bi_reader
     """
-    here = _here(profile)
+    here = surroundings_here(profile)
     with database(here) as warehouse:
         if role not in warehouse.passwords:
             known = "bi_reader, finance_reader, auditor, avoir_transformer, avoir_loader or a vendor's"
@@ -322,7 +320,7 @@ def sql(
             finally:
                 connection.rollback()
     if as_json:
-        print(json.dumps(rows, default=_plain, indent=2))
+        print(to_json(rows))
     elif sys.stdout.isatty():
         _print_rows(rows)
     elif rows:
@@ -339,7 +337,7 @@ def mart_hash(profile: Profile = None) -> None:
     """
     from avoir.publishing import mart_sha256  # noqa: PLC0415
 
-    here = _here(profile)
+    here = surroundings_here(profile)
     with database(here) as warehouse, warehouse.connect("auditor") as connection:
         print(mart_sha256(connection))
 
@@ -363,7 +361,7 @@ def ledger_verify(
     from avoir.ledger import verify_chain  # noqa: PLC0415
     from avoir.recomputing import recompute as build_again  # noqa: PLC0415
 
-    here = _here(profile)
+    here = surroundings_here(profile)
     with database(here) as warehouse:
         with warehouse.connect("auditor") as connection:
             problems = verify_chain(connection)
@@ -404,7 +402,7 @@ def close(month: Annotated[str, typer.Argument(help="Such as 2026-06.")], profil
     """
     from avoir.closing import close_month  # noqa: PLC0415
 
-    here = _here(profile)
+    here = surroundings_here(profile)
     with database(here):
         counts = close_month(here.settings, as_of=_as_of(here.settings), month=month, by_hand=True)
     console.print(
@@ -422,7 +420,7 @@ def restate(profile: Profile = None) -> None:
     """
     from avoir.closing import restate_closed  # noqa: PLC0415
 
-    here = _here(profile)
+    here = surroundings_here(profile)
     with database(here):
         counts = restate_closed(here.settings, as_of=_as_of(here.settings))
     console.print(f"{counts['restated']} entries posted; {counts['applicable']} may be booked")
@@ -443,7 +441,7 @@ def release(
     """
     from avoir.publishing import release_held  # noqa: PLC0415
 
-    here = _here(profile)
+    here = surroundings_here(profile)
     with database(here):
         held = release_held(
             here.settings,
@@ -475,7 +473,7 @@ def procedure_list(
     from avoir.closing import local_date  # noqa: PLC0415
     from avoir.procedure import entries  # noqa: PLC0415
 
-    here = _here(profile)
+    here = surroundings_here(profile)
     today = local_date(here.settings, _as_of(here.settings))
     with database(here) as warehouse, warehouse.connect("avoir_transformer") as connection:
         found = [
@@ -518,7 +516,7 @@ def procedure_load(
     """
     from avoir.closing import settle  # noqa: PLC0415
 
-    here = _here(profile)
+    here = surroundings_here(profile)
     file = path or here.settings.procedure_file
     if not file.exists():
         raise FileNotFoundError(f"there is no register at {file}.")
@@ -549,7 +547,7 @@ def _step_command(state: str, says: str) -> None:
         from avoir.closing import local_date  # noqa: PLC0415
         from avoir.procedure import State, Step, record, release_applicable  # noqa: PLC0415
 
-        here = _here(profile)
+        here = surroundings_here(profile)
         as_of = _as_of(here.settings)
         today = local_date(here.settings, as_of)
         one = Step(
@@ -601,7 +599,7 @@ def roles_sync(
     """
     from avoir.roles import sync_roles  # noqa: PLC0415
 
-    here = _here(profile)
+    here = surroundings_here(profile)
     with database(here) as warehouse:
         roles = sync_roles(warehouse, here.settings, only=vendor)
     rows: list[dict[str, Any]] = [
@@ -632,7 +630,7 @@ def roles_grant_login(vendor: str, profile: Profile = None) -> None:
     """
     from avoir.roles import allow_login  # noqa: PLC0415
 
-    here = _here(profile)
+    here = surroundings_here(profile)
     with database(here) as warehouse:
         role = allow_login(warehouse, vendor, allowed=True)
     console.print(
@@ -650,7 +648,7 @@ def roles_revoke_login(vendor: str, profile: Profile = None) -> None:
     """
     from avoir.roles import allow_login  # noqa: PLC0415
 
-    here = _here(profile)
+    here = surroundings_here(profile)
     with database(here) as warehouse:
         role = allow_login(warehouse, vendor, allowed=False)
     console.print(f"{role.role_name} may not sign in")
@@ -679,7 +677,7 @@ def explain(
     from avoir.evidence.telling import page_of, print_explained, write_text  # noqa: PLC0415
 
     _choose_format(form, ("table", "json", "html"))
-    here = _here(profile)
+    here = surroundings_here(profile)
     with database(here) as warehouse, warehouse.connect("auditor") as connection:
         try:
             explained = explained_by(connection, credit, limit=limit)
@@ -725,7 +723,7 @@ def impact(
     from avoir.evidence.telling import print_impact  # noqa: PLC0415
 
     _choose_format(form, ("table", "json"))
-    here = _here(profile)
+    here = surroundings_here(profile)
     with database(here) as warehouse, warehouse.connect("auditor") as connection:
         try:
             reached = reached_by(connection, raw_table, record, source=source, limit=limit)
@@ -811,7 +809,7 @@ def contracts_test(
     from avoir.contracts.proving import prove  # noqa: PLC0415
     from avoir.contracts.scratch import scratch_warehouse  # noqa: PLC0415
 
-    here = _here(profile)
+    here = surroundings_here(profile)
     files = files_at(paths or [here.settings.contracts_dir])
     refused = [file for file in files if not file.is_good]
     for file in refused:
@@ -910,7 +908,7 @@ def whatif(
     first, last = (_month(text) for text in (from_month, to_month))
     if first > last:
         raise RuntimeError(f"--from {from_month} lies after --to {to_month}.")
-    here = _here(profile)
+    here = surroundings_here(profile)
     (file,) = files_at([contract])
     if not file.is_good:
         for problem in file.problems:
@@ -945,7 +943,7 @@ def whatif(
         for one in months
     ]
     if as_json:
-        print(json.dumps(rows, default=_plain, indent=2))
+        print(to_json(rows))
         return
     names = ("published", "what if", "difference")
     totals = {name: sum((row[name] for row in rows if row[name] is not None), Decimal(0)) for name in names}
@@ -999,7 +997,7 @@ def dbt_parse(profile: Profile = None) -> None:
     """
     from avoir.modelling import parse_project  # noqa: PLC0415
 
-    here = _here(profile)
+    here = surroundings_here(profile)
     manifest = parse_project(here.settings.checkout / "dbt_project", here.environment, manifest=here.manifest)
     console.print(str(manifest), soft_wrap=True)
 
@@ -1014,7 +1012,7 @@ def dbt_forget(profile: Profile = None) -> None:
     """
     from avoir.increments import drop_increments  # noqa: PLC0415
 
-    here = _here(profile)
+    here = surroundings_here(profile)
     with database(here), here.warehouse.connect("avoir_transformer") as connection:
         dropped = drop_increments(connection, here.settings.checkout / "dbt_project")
     console.print(f"{len(dropped)} tables will be made anew by the next build")
@@ -1059,14 +1057,6 @@ def _rows(connection: psycopg.Connection, query: str) -> list[dict[str, Any]]:
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def _plain(value: object) -> object:
-    if isinstance(value, Decimal):
-        return str(value)
-    if isinstance(value, date | datetime):
-        return value.isoformat()
-    return str(value)
-
-
 def _print_months(months: list[dict[str, Any]]) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("vendor", "month"):
@@ -1084,7 +1074,7 @@ def _print_months(months: list[dict[str, Any]]) -> None:
             "" if one["invoiced_amount"] is None else f"{one['invoiced_amount']:,.2f}",
             "" if one["credit_amount"] is None else f"{one['credit_amount']:,.2f}",
             one["currency"],
-            _gate(one),
+            cell(_gate(one)),
         )
     console.print(table)
 
@@ -1096,11 +1086,5 @@ def _gate(one: dict[str, Any]) -> str:
 
 
 def _print_rows(rows: list[dict[str, Any]]) -> None:
-    if not rows:
-        return
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in rows[0]:
-        table.add_column(name)
-    for row in rows:
-        table.add_row(*("" if value is None else str(_plain(value)) for value in row.values()))
-    console.print(table)
+    if rows:
+        console.print(as_table(rows))

@@ -81,6 +81,11 @@ class Surroundings:
         return f"http://127.0.0.1:{self.ports['airflow']}"
 
 
+def surroundings_here(profile: str | None) -> Surroundings:
+    """The addresses of a profile for a command, as its environment has them."""
+    return surroundings_of(Settings.from_environment(profile=profile), starting=True)
+
+
 def surroundings_of(settings: Settings, *, starting: bool = False) -> Surroundings:
     """Addresses of a profile: the ports it already has, else free ones, kept for the next time.
 

@@ -14,8 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from avoir.services import database, surroundings_of
-from avoir.settings import Settings
+from avoir.services import database, surroundings_here
 
 NO_DOCUMENT, OWED_BACK = 4, 5
 
@@ -87,7 +86,7 @@ def issue_note(
     )
     stated = read_parties(parties) if parties else {}
     with (
-        database(surroundings_of(Settings.from_environment(profile=profile), starting=True)) as warehouse,
+        database(surroundings_here(profile)) as warehouse,
         warehouse.connect("avoir_transformer") as connection,
     ):
         answer = issue(connection, vendor, first, issued_on=day, currency=currency, stated=stated)
@@ -115,7 +114,7 @@ def list_notes(
     from avoir.credit_notes.issuing import issued_notes  # noqa: PLC0415
 
     with (
-        database(surroundings_of(Settings.from_environment(profile=profile), starting=True)) as warehouse,
+        database(surroundings_here(profile)) as warehouse,
         warehouse.connect("finance_reader") as connection,
     ):
         notes = issued_notes(connection)
@@ -139,7 +138,7 @@ def write_note(
 
     chosen = list(SYNTAXES) if form is Format.ALL else [form.value]
     with (
-        database(surroundings_of(Settings.from_environment(profile=profile), starting=True)) as warehouse,
+        database(surroundings_here(profile)) as warehouse,
         warehouse.connect("finance_reader") as connection,
     ):
         documents = {syntax: document_of(connection, number, syntax) for syntax in chosen}
@@ -193,7 +192,7 @@ def export_entries(
     from avoir.credit_notes.exporting import export  # noqa: PLC0415
 
     with (
-        database(surroundings_of(Settings.from_environment(profile=profile), starting=True)) as warehouse,
+        database(surroundings_here(profile)) as warehouse,
         warehouse.connect("finance_reader") as connection,
         out.open("w", encoding="utf-8", newline="") if out else nullcontext(sys.stdout) as stream,
     ):

@@ -11,8 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from avoir.services import database, surroundings_of
-from avoir.settings import Settings
+from avoir.services import database, surroundings_here
 
 UNKNOWN_COLUMN = 2
 
@@ -52,7 +51,7 @@ def lineage(
     """
     from avoir.lineage.graph import UnknownColumnError, kept_code, paths  # noqa: PLC0415
 
-    here = surroundings_of(Settings.from_environment(profile=profile), starting=True)
+    here = surroundings_here(profile)
     with database(here) as warehouse, warehouse.connect("auditor") as connection:
         if kept_code(connection) is None:
             raise RuntimeError("no lineage is kept yet; `avoir site` reads it from the last build.")
@@ -76,7 +75,7 @@ def site(profile: Profile = None) -> None:
     """
     from avoir.lineage.site import write_site  # noqa: PLC0415
 
-    here = surroundings_of(Settings.from_environment(profile=profile), starting=True)
+    here = surroundings_here(profile)
     with database(here):
         index = write_site(here.settings)
     console.print(str(index), markup=False, soft_wrap=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -14,18 +13,20 @@ from typing import Annotated, Any
 import psycopg
 import typer
 from psycopg.rows import dict_row
+from rich.box import HEAVY_HEAD
 from rich.console import Console
-from rich.table import Table
 
 from avoir.failures import told_failures
 from avoir.loading import LoadReport, load_window, next_window
 from avoir.quarantine import kept_aside, kept_records, retry
 from avoir.running import find_source
-from avoir.services import Surroundings, database, surroundings_of
+from avoir.services import Surroundings, database, surroundings_here
 from avoir.settings import Settings
 from avoir.sources.model import SourceConnection, Window, parse_sources
 from avoir.sources.reaching import reach
 from avoir.sources.register import system_of
+from avoir.telling import as_json as to_json
+from avoir.telling import as_table, printable
 
 NO_RECORD, STILL_KEPT = 3, 4
 
@@ -68,7 +69,7 @@ def list_sources(context: typer.Context, profile: Profile = None, as_json: Json 
     """List the sources: state, watermark, counts of the last load, records in quarantine."""
     if context.invoked_subcommand is not None:
         return
-    here = _here(profile)
+    here = surroundings_here(profile)
     sources = parse_sources(here.settings.sources_file, here.environment)
     failed = {one["dag_id"]: one["reason"] for one in told_failures(here.settings)}
     with database(here) as warehouse, warehouse.connect("auditor") as connection:
@@ -127,7 +128,7 @@ def check(name: str, profile: Profile = None) -> None:
 
     Example: avoir sources check acme_jira
     """
-    here = surroundings_of(Settings.from_environment(profile=profile), starting=True)
+    here = surroundings_here(profile)
     source = _source(here, name)
     as_of = _as_of(here.settings)
     console.print(f"{source.name}: {source.system} at {source.url}", markup=False, soft_wrap=True)
@@ -165,7 +166,7 @@ def load(
 
     Example: avoir load helios_servicenow --from 2026-01-01 --to 2026-04-01
     """
-    here = _here(profile)
+    here = surroundings_here(profile)
     source = _source(here, name)
     as_of = _utc(until) or _as_of(here.settings)
     with database(here) as warehouse, warehouse.connect("avoir_loader") as connection:
@@ -194,7 +195,7 @@ def list_kept(context: typer.Context, profile: Profile = None, as_json: Json = F
     """Count the records in quarantine by source, table and reason."""
     if context.invoked_subcommand is not None:
         return
-    with database(_here(profile)) as warehouse, warehouse.connect("auditor") as connection:
+    with database(surroundings_here(profile)) as warehouse, warehouse.connect("auditor") as connection:
         rows = [asdict(one) for one in kept_aside(connection)]
     if rows or as_json:
         _show(rows, as_json=as_json)
@@ -215,7 +216,7 @@ def show_kept(
 
     Example: avoir quarantine show acme_invoices --reason totals_differ --limit 5
     """
-    with database(_here(profile)) as warehouse, warehouse.connect("auditor") as connection:
+    with database(surroundings_here(profile)) as warehouse, warehouse.connect("auditor") as connection:
         records = kept_records(connection, name, reason_code=reason, with_settled=with_settled, limit=limit)
     if as_json:
         _show([asdict(one) for one in records], as_json=True)
@@ -228,7 +229,7 @@ def show_kept(
             markup=False,
             soft_wrap=True,
         )
-        console.print(f"    {_printable(one.payload)}", markup=False, soft_wrap=True, style="dim")
+        console.print(f"    {printable(one.payload)}", markup=False, soft_wrap=True, style="dim")
     if not records:
         console.print(f"nothing of {name} is in quarantine", markup=False)
 
@@ -244,7 +245,7 @@ def retry_kept(
 
     Example: avoir quarantine retry acme_invoices
     """
-    here = _here(profile)
+    here = surroundings_here(profile)
     with database(here) as warehouse, warehouse.connect("avoir_loader") as connection:
         waiting = sorted({one.source_name for one in kept_aside(connection)})
         connection.commit()
@@ -262,10 +263,6 @@ def retry_kept(
     if still:
         raise typer.Exit(STILL_KEPT)
     console.print("nothing of them is in quarantine any more" if names else "nothing was in quarantine")
-
-
-def _here(profile: str | None) -> Surroundings:
-    return surroundings_of(Settings.from_environment(profile=profile), starting=True)
 
 
 def _as_of(settings: Settings) -> datetime:
@@ -303,30 +300,6 @@ def _telling(total: int | None) -> Iterator[Any]:
 
 def _show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(rows, default=_plain, indent=2))
-        return
-    table = Table()
-    for name in rows[0] if rows else ():
-        table.add_column(name)
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
-    console.print(table)
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M}"
-    return _printable(str(value))
-
-
-def _printable(text: str) -> str:
-    """A vendor's text without what a terminal would obey."""
-    return "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
-    )
-
-
-def _plain(value: object) -> object:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+        print(to_json(rows))
+    else:
+        console.print(as_table(rows, HEAVY_HEAD))
