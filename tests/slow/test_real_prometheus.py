@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from avoir.demo.vendors import AS_OF
 from avoir.loading import load_window
-from avoir.postgres import free_port
 from avoir.sources.model import Window
 from tests.vendors.real_prometheus import backfill, probing, running_prometheus
 from tests.vendors.serving import connection_to
+from tests.vendors.web_site import WebSite, lasting
 from tests.warehouse.conftest import BareWarehouse
 from tests.warehouse.ticket_nights import asked
 from tests.warehouse.uptime_nights import HALFWAY, believe, measured, night, register_of, uptime_world
@@ -59,15 +55,15 @@ def test_what_the_blackbox_exporter_saw_is_what_the_site_did(
     bare_warehouse: BareWarehouse, tmp_path: Path
 ) -> None:
     """Up, answering 503, up, gone, up: and for some seconds nobody looked."""
-    site = Site()
+    site = WebSite()
     told: list[tuple[datetime, datetime, float]] = []
     with site.there(), probing(tmp_path, site.url) as url:
         time.sleep(3)
         for status, value in ((200, 1.0), (503, 0.0), (200, 1.0)):
             site.status = status
-            told.append((*_lasting(6), value))
+            told.append((*lasting(6), value))
         site.go()
-        told.append((*_lasting(6), 0.0))
+        told.append((*lasting(6), 0.0))
     # Prometheus itself was away from here on; then it looks again.
     away_from = datetime.now(UTC)
     time.sleep(6)
@@ -75,7 +71,7 @@ def test_what_the_blackbox_exporter_saw_is_what_the_site_did(
     site.status = 200
     with site.there(), probing(tmp_path, site.url) as url:
         time.sleep(3)
-        told.append((*_lasting(6), 1.0))
+        told.append((*lasting(6), 1.0))
         now = datetime.now(UTC)
         source = connection_to(
             url, "prometheus", name="blackbox", username=None, query="probe_success", monitor_label="instance"
@@ -92,48 +88,3 @@ def test_what_the_blackbox_exporter_saw_is_what_the_site_did(
         assert len(seen) >= 3, "a second apart, less what its edges and a busy machine take"
         assert set(seen) == {value}
     assert [row for row in samples if away_from < row["sampled_at"] < away_to] == []
-
-
-def _lasting(seconds: float) -> tuple[datetime, datetime]:
-    """Let time pass; returns the stretch without its edges, where a probe under way may say either."""
-    start = datetime.now(UTC) + timedelta(seconds=1.5)
-    time.sleep(seconds)
-    return start, datetime.now(UTC) - timedelta(seconds=0.2)
-
-
-class Site:
-    """A web site that answers as it is told, or is not there."""
-
-    def __init__(self) -> None:
-        self.status = 200
-        self.port = free_port(0)
-        self.url = f"http://127.0.0.1:{self.port}/"
-        self._server: ThreadingHTTPServer | None = None
-
-    @contextmanager
-    def there(self) -> Iterator[None]:
-        """It listens for the length of the block, or until it goes."""
-        site = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(site.status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        try:
-            yield
-        finally:
-            self.go()
-
-    def go(self) -> None:
-        """Stop listening: a connection is refused from here on."""
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import pytest
-import requests
-
 from avoir.postgres import free_port
 from tests.vendors.debian import needs
+from tests.vendors.running import answering, running
 
 SERVER = Path("/usr/bin/prometheus")
 EXPORTER = Path("/usr/bin/prometheus-blackbox-exporter")
@@ -33,7 +30,7 @@ def running_prometheus(folder: Path, configuration: str = "") -> Iterator[str]:
         f"--web.listen-address=127.0.0.1:{port}",
         "--storage.tsdb.retention.time=100y",
     ]
-    with _running(command, folder / "prometheus.log", f"http://127.0.0.1:{port}/-/ready"):
+    with running(command, folder / "prometheus.log", answering(f"http://127.0.0.1:{port}/-/ready")):
         yield f"http://127.0.0.1:{port}"
 
 
@@ -65,7 +62,7 @@ def probing(folder: Path, site: str, *, every_seconds: int = 1) -> Iterator[str]
             "modules: {up: {prober: http, timeout: 900ms, http: {preferred_ip_protocol: ip4}}}\n"
         )
         command = [EXPORTER, f"--config.file={modules}", f"--web.listen-address=127.0.0.1:{port}"]
-        stack.enter_context(_running(command, folder / "blackbox.log", f"http://127.0.0.1:{port}/"))
+        stack.enter_context(running(command, folder / "blackbox.log", answering(f"http://127.0.0.1:{port}/")))
         configuration = (
             f"global: {{scrape_interval: {every_seconds}s, scrape_timeout: {every_seconds}s}}\n"
             "scrape_configs:\n"
@@ -75,25 +72,3 @@ def probing(folder: Path, site: str, *, every_seconds: int = 1) -> Iterator[str]
             f"    static_configs: [{{targets: ['127.0.0.1:{port}'], labels: {{instance: site}}}}]\n"
         )
         yield stack.enter_context(running_prometheus(folder, configuration))
-
-
-@contextmanager
-def _running(command: Sequence[str | Path], log: Path, address: str) -> Iterator[None]:
-    with log.open("ab") as stream:
-        process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT)
-    try:
-        for _ in range(300):
-            if process.poll() is not None:
-                pytest.fail(f"{command[0]} ended with {process.returncode}: {log.read_text()[-2000:]}")
-            try:
-                if requests.get(address, timeout=1).ok:
-                    break
-            except requests.RequestException:
-                pass
-            time.sleep(0.1)
-        else:
-            pytest.fail(f"{command[0]} does not answer: {log.read_text()[-2000:]}")
-        yield
-    finally:
-        process.terminate()
-        process.wait(timeout=30)

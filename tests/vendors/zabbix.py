@@ -1,4 +1,8 @@
-"""A Zabbix frontend: JSON-RPC over items and their history; every error is answered with 200."""
+"""A Zabbix frontend: JSON-RPC over items and their history; every error is answered with 200.
+
+What it answers is what a real one of version 6.0 does; where newer ones want their token, they say
+themselves (https://www.zabbix.com/documentation/current/en/manual/api).
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,18 @@ from typing import Any
 
 from tests.vendors.serving import SECRET, Reply, Request
 
+#: In these the token may come in a header, and from these on nowhere else.
+HEADER, HEADER_ONLY = (6, 4), (7, 2)
+
 
 @dataclass
 class Zabbix:
+    version: str = "7.0.5"
     items: list[dict[str, Any]] = field(default_factory=list)
     history: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
+    #: Items that the account may not see.
+    hidden: set[str] = field(default_factory=set)
 
     def item(self, host: str, key: str = "icmpping") -> str:
         """A new item of a host; its id."""
@@ -32,27 +42,50 @@ class Zabbix:
         self.requests.append(request)
         if request.path != "/api_jsonrpc.php" or not isinstance(request.content, dict):
             return Reply(b"", 412)
-        number = request.content["id"]
-        if request.headers.get("Authorization") != f"Bearer {SECRET}":
-            error = {"code": -32602, "message": "Invalid params.", "data": "Not authorized."}
-            return Reply.json({"jsonrpc": "2.0", "error": error, "id": number})
         method, parameters = request.content["method"], request.content["params"]
+        known = tuple(int(part) for part in self.version.split(".")[:2])
+        if "auth" in request.content and known >= HEADER_ONLY:
+            return self._failed(
+                request, -32600, "Invalid request.", 'Invalid parameter "/": unexpected parameter "auth".'
+            )
+        token = request.content.get("auth")
+        if known >= HEADER and (header := request.headers.get("Authorization")) is not None:
+            token = header.removeprefix("Bearer ")
+        if method == "apiinfo.version":
+            if token is not None:
+                return self._failed(
+                    request, -32602, "Invalid params.", f'The "{method}" method must be called'
+                )
+            return self._answered(request, self.version)
+        if token != SECRET:
+            return self._failed(request, -32602, "Invalid params.", "Not authorized.")
         if method == "item.get":
-            result: Any = [one for one in self.items if one["key_"] == parameters["filter"]["key_"]]
-        elif method == "history.get":
-            result = self._history(parameters)
-        else:
-            error = {"code": -32601, "message": "Method not found.", "data": method}
-            return Reply.json({"jsonrpc": "2.0", "error": error, "id": number})
-        return Reply.json({"jsonrpc": "2.0", "result": result, "id": number})
+            return self._answered(request, [one for one in self._seen() if self._is_asked(one, parameters)])
+        if method == "history.get":
+            return self._answered(request, self._history(parameters))
+        return self._failed(request, -32602, "Invalid params.", f'No permissions to call "{method}".')
+
+    def _answered(self, request: Request, result: Any) -> Reply:
+        return Reply.json({"jsonrpc": "2.0", "result": result, "id": request.content["id"]})
+
+    def _failed(self, request: Request, code: int, message: str, data: str) -> Reply:
+        error = {"code": code, "message": message, "data": data}
+        return Reply.json({"jsonrpc": "2.0", "error": error, "id": request.content["id"]})
+
+    def _seen(self) -> list[dict[str, Any]]:
+        return [one for one in self.items if one["itemid"] not in self.hidden]
+
+    def _is_asked(self, item: dict[str, Any], asked: dict[str, Any]) -> bool:
+        return bool(item["key_"] == asked["filter"]["key_"])
 
     def _history(self, asked: dict[str, Any]) -> Any:
+        seen = {one["itemid"] for one in self._seen()}
         found = [
             value
             for item_id in asked["itemids"]
             for value in self.history.get(item_id, [])
-            # Both ends belong to the stretch.
-            if asked["time_from"] <= int(value["clock"]) <= asked["time_till"]
+            # Both ends belong to the stretch. What the account may not see there is not.
+            if item_id in seen and asked["time_from"] <= int(value["clock"]) <= asked["time_till"]
         ]
         if asked.get("countOutput"):
             return str(len(found))

@@ -79,6 +79,67 @@ def test_pages_repeat_over_their_borders_and_lose_nothing(
         read(server)
 
 
+def test_a_value_that_is_stored_twice_is_counted_twice(
+    server: Zabbix, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a database that was made before version 6.0, which has no key there."""
+    monkeypatch.setattr(zabbix, "PAGE_ROWS", 5)
+    web = server.item("web")
+    for n in range(12):
+        server.receive(web, START + n // 2 * MINUTE)
+    checks, _ = read(server)
+    assert (len(checks), len(set(checks))) == (12, 6)
+
+
+@pytest.mark.parametrize(
+    ("version", "place"),
+    [("6.0.14", "body"), ("6.4.0", "header"), ("7.0.0beta1", "header"), ("7.4.2", "header")],
+)
+def test_the_token_is_where_the_version_wants_it(server: Zabbix, version: str, place: str) -> None:
+    server.version = version
+    web = server.item("web")
+    server.receive(web, START)
+    assert len(read(server)[0]) == 1
+    first, *others = server.requests
+    assert first.content["method"] == "apiinfo.version"
+    assert b"s3cret" not in first.body
+    assert "Authorization" not in first.headers
+    for one in others:
+        assert (b"s3cret" in one.body) == (place == "body")
+        assert ("Authorization" in one.headers) == (place == "header")
+
+
+def test_a_version_that_is_none_is_no_zabbix() -> None:
+    for told in (7, "seven", "", None):
+        with pytest.raises(IncompleteAnswerError, match="without a version such as"):
+            read(lambda request, told=told: Reply.json({"jsonrpc": "2.0", "result": told, "id": 1}))
+
+
+def test_a_monitor_that_must_be_there_and_is_not_visible_fails(server: Zabbix) -> None:
+    web, edge, other = server.item("web"), server.item("edge"), server.item("other")
+    for item in (web, edge, other):
+        server.receive(item, START)
+    wanted = ["web", "edge"]
+    assert {row[0] for row in read(server, monitors=wanted)[0]} == set(wanted)
+    server.hidden = {edge}
+    with pytest.raises(IncompleteAnswerError, match="shows no item icmpping of edge; check the account's"):
+        read(server, monitors=wanted)
+    assert {row[0] for row in read(server)[0]} == {"web", "other"}
+
+
+def test_a_right_that_is_lost_while_values_are_read_is_noticed(server: Zabbix) -> None:
+    for name in ("web", "edge"):
+        server.receive(server.item(name), START)
+
+    def answer(request: Request) -> Reply:
+        if request.content["method"] == "history.get":
+            server.hidden = {server.items[1]["itemid"]}
+        return server(request)
+
+    with pytest.raises(IncompleteAnswerError, match="edge disappeared while its values were read"):
+        read(answer)
+
+
 def test_values_that_are_counted_and_do_not_come_are_missed(server: Zabbix) -> None:
     web = server.item("web")
     for n in range(3):
@@ -110,8 +171,20 @@ def test_a_wrong_token_that_is_answered_with_200_is_refused(
 ) -> None:
     server.item("web")
     monkeypatch.setattr("tests.vendors.zabbix.SECRET", "another")
-    with pytest.raises(AccessDeniedError, match="refused the token in VENDOR_SECRET") as caught:
+    with pytest.raises(AccessDeniedError, match="refused the token in the variable VENDOR_SECRET") as caught:
         read(server)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_an_error_that_says_the_token_again_is_told_without_it() -> None:
+    def answer(request: Request) -> Reply:
+        if request.content["method"] == "apiinfo.version":
+            return Reply.json({"jsonrpc": "2.0", "result": "6.0.14", "id": 1})
+        error = {"message": "Invalid params.", "data": f"unexpected {request.content['auth']}"}
+        return Reply.json({"jsonrpc": "2.0", "error": error, "id": 1})
+
+    with pytest.raises(IncompleteAnswerError, match="the token") as caught:
+        read(answer)
     assert "s3cret" not in str(caught.value)
 
 
@@ -147,8 +220,12 @@ def test_two_items_of_one_name_are_refused(server: Zabbix) -> None:
     ],
 )
 def test_an_answer_that_is_none_is_refused(body: Any, said: str) -> None:
+    def answer(request: Request) -> Reply:
+        is_version = request.content["method"] == "apiinfo.version"
+        return Reply.json({"jsonrpc": "2.0", "result": "7.0.0", "id": 1} if is_version else body)
+
     with pytest.raises(IncompleteAnswerError, match=said):
-        read(lambda request: Reply.json(body))
+        read(answer)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +275,17 @@ def test_a_value_of_another_item_or_time_is_not_the_answer(server: Zabbix) -> No
             read(answer)
 
 
-@pytest.mark.parametrize(("option", "value"), [("item_key", ""), ("item_key", 7), ("monitor_name", "ip")])
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("item_key", ""),
+        ("item_key", 7),
+        ("monitor_name", "ip"),
+        ("monitors", "web"),
+        ("monitors", []),
+        ("monitors", [7]),
+    ],
+)
 def test_an_option_that_cannot_be_is_refused(option: str, value: Any) -> None:
     with pytest.raises(ValueError, match="must be"):
         SYSTEM.options[option].check(value)
