@@ -24,6 +24,10 @@ CLOSED = (5,)
 PRIORITIES = {1: "Low", 2: "Normal", 3: "High"}
 PROJECTS = {"support": (1, "Support"), "network": (2, "Network"), "secret": (3, "Secret")}
 PUBLIC = ("support",)
+#: Custom fields of every issue, and whether one may have several values.
+FIELDS = {12: False, 13: True, 14: False}
+#: Those that the key's user may not see.
+HIDDEN = (14,)
 #: A journal tells attributes in this order, whatever was said first.
 TOLD_IN_ORDER = ("subject", "status_id", "assigned_to_id", "priority_id")
 MOST_ROWS = 100
@@ -45,8 +49,7 @@ class Issue:
 class RedmineServer:
     issues: dict[int, Issue] = field(default_factory=dict)
     statuses: dict[int, str] = field(default_factory=lambda: dict(STATUSES))
-    #: Custom fields that the key's user may not see.
-    hidden: set[int] = field(default_factory=set)
+    hidden: set[int] = field(default_factory=lambda: set(HIDDEN))
     requests: list[Request] = field(default_factory=list)
     #: Called with the number of lists so far, before each is answered.
     between: Callable[[int], None] = lambda number: None
@@ -139,11 +142,16 @@ class RedmineServer:
         if path == "issues":
             self.lists += 1
             self.between(self.lists)
+            project = request.parameters.get("project_id", PUBLIC[0])
+            if project in PROJECTS and project not in PUBLIC and not is_known:
+                return Reply(b"", 401)
             return self._list([one for one in visible if one.id in self.issues], request.parameters)
         found = re.fullmatch(r"issues/(\d+)", path)
-        issue = next((one for one in visible if found and one.id == int(found[1])), None)
+        issue = self.issues.get(int(found[1])) if found else None
         if issue is None:
             return Reply(b"", 404)
+        if issue not in visible:
+            return Reply(b"", 401)
         shown = self.shown(issue)
         if "journals" in request.parameters.get("include", ""):
             shown["journals"] = self._visible(issue.journals)
@@ -151,8 +159,6 @@ class RedmineServer:
 
     def _visible(self, journals: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Without the fields that the user may not see, and without journals that then say nothing."""
-        if not self.hidden:
-            return journals
         shown = []
         for journal in journals:
             details = [
@@ -186,8 +192,11 @@ class RedmineServer:
             found = [one for one in found if one.updated >= datetime.fromisoformat(matched[1])]
         if first := parameters.get("issue_id"):
             found = [one for one in found if one.id >= int(first.removeprefix(">="))]
-        by_id = parameters.get("sort") == "id:asc"
-        found.sort(key=lambda one: (one.id if by_id else -one.updated.timestamp(), one.id))
+        name, _, direction = parameters.get("sort", "id:desc").partition(":")
+        by_update = name == "updated_on"
+        found.sort(
+            key=lambda one: (one.updated.timestamp() if by_update else 0, one.id), reverse=direction == "desc"
+        )
         offset = int(parameters.get("offset", "0"))
         rows = min(MOST_ROWS, int(parameters.get("limit", "25")))
         page = [self.shown(one) for one in found[offset : offset + rows]]
@@ -217,9 +226,10 @@ class RedmineServer:
             "estimated_hours": None,
             "total_estimated_hours": None,
             "custom_fields": [
-                {"id": n, "name": f"F{n}", "value": value}
-                | ({"multiple": True} if isinstance(value, list) else {})
-                for n, value in issue.custom.items()
+                {"id": n, "name": f"F{n}"}
+                | ({"multiple": True} if several else {})
+                | {"value": issue.custom.get(n, [] if several else None)}
+                for n, several in FIELDS.items()
                 if n not in self.hidden
             ],
             "created_on": written(issue.created),

@@ -165,7 +165,7 @@ def test_an_entry_keeps_its_key_when_one_before_it_is_not_shown_any_more(server:
     )
     server.change(issue, WINDOW.start + 2 * SECOND, custom={12: "DNS"})
     before, _ = read(server)
-    server.hidden = {12}
+    server.hidden |= {12}
     after, _ = read(server)
 
     def keyed(tables: Tables) -> dict[tuple[str, str], tuple[str, str, str]]:
@@ -174,8 +174,8 @@ def test_an_entry_keeps_its_key_when_one_before_it_is_not_shown_any_more(server:
             for one in tables["journal_entries"]
         }
 
-    assert len(keyed(before)) == len(before["journal_entries"]) == 8
-    assert len(keyed(after)) == 6
+    assert len(keyed(before)) == len(before["journal_entries"]) == 7
+    assert len(keyed(after)) == 5
     assert keyed(after).items() < keyed(before).items()
 
 
@@ -195,7 +195,7 @@ def plain_offset_walk(url: str) -> set[int]:
     found: set[int] = set()
     total, offset = 1, 0
     while offset < total:
-        parameters = {"status_id": "*", "offset": str(offset), "limit": "10"}
+        parameters = {"status_id": "*", "sort": "updated_on:desc", "offset": str(offset), "limit": "10"}
         headers = {"X-Redmine-API-Key": SECRET}
         body = requests.get(f"{url}/issues.json", params=parameters, headers=headers, timeout=60).json()
         found |= {one["id"] for one in body["issues"]}
@@ -395,8 +395,12 @@ def test_a_journal_that_postgres_could_not_cast_never_lands(
     (issue,) = spread(server, 1)
     server.change(issue, WINDOW.start + timedelta(hours=1), status_id=2)
     server.change(issue, WINDOW.start + timedelta(hours=2), status_id=5)
-    issue.journals[0].update(spoil)
-    tables, rejected = read(server)
+
+    def spoiling(body: Any) -> Any:
+        body["issue"]["journals"][0].update(spoil)
+        return body
+
+    tables, rejected = read(spoiled(server, f"/issues/{issue.id}.json", spoiling))
     assert [row["new_name"] for row in tables["journal_entries"]] == ["Closed"]
     assert [item.table for item in rejected] == ["journal_entries"]
 
