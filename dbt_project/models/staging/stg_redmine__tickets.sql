@@ -11,6 +11,6 @@ select
     team as assignment_group,
     {{ iso_us('created_on') }} as opened_us,
     -- An issue that is opened again keeps the instant of its last closing.
-    case when is_closed is distinct from 'false' then {{ iso_us('closed_on') }} end as resolved_us,
+    case when coalesce(is_closed, 'true') = 'true' then {{ iso_us('closed_on') }} end as resolved_us,
     {{ iso_us('updated_on') }} as updated_us
 from {{ source('raw_redmine', 'issues') }}
