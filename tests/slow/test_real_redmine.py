@@ -203,6 +203,7 @@ def test_a_wrong_key_is_answered_as_nobodys_and_refused(
         ("User.find_by!(login: 'avoir').lock!", "User.find_by!(login: 'avoir').activate!"),
         ("Setting.rest_api_enabled = '0'", "Setting.rest_api_enabled = '1'"),
     ],
+    ids=["another_key", "a_locked_user", "no_interface"],
 )
 def test_a_key_that_is_lost_while_we_read_is_not_fewer_issues(
     redmine: RealRedmine, raw: psycopg.Connection, lost: str, again: str
