@@ -15,6 +15,9 @@ from avoir.postgres import EmbeddedPostgres, embedded, free_port
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
+# What nights are held to stands beside the tests that share them; pytest shows what it knows of tests only.
+pytest.register_assert_rewrite("tests.warehouse.redmine_nights")
+
 # How long an example takes says more of the tests beside it; hypothesis' own profile for CI agrees.
 if "CI" not in os.environ:
     hypothesis.settings.register_profile("beside_others", deadline=None)

@@ -59,11 +59,13 @@ class Night:
 
     report: LoadReport
     clocks: Mapping[str, tuple[str, int, int]]
-    """By ticket number: outcome, seconds that count, seconds of pause."""
+    """Of the first answers, by ticket number: outcome, seconds that count, seconds of pause."""
 
 
-def believe(warehouse: BareWarehouse, folder: Path, *, source: str, service: str, waits: str) -> None:
-    """Load the contract over one source's service."""
+def believe(
+    warehouse: BareWarehouse, folder: Path, *, source: str, service: str, waits: str, clauses: str = ""
+) -> None:
+    """Load the contract over one source's service, with further clauses as they would stand in it."""
     path = folder / "helios" / f"{source}.yml"
     path.parent.mkdir(parents=True, exist_ok=True)
     text = CONTRACT.format(
@@ -73,7 +75,7 @@ def believe(warehouse: BareWarehouse, folder: Path, *, source: str, service: str
         service=json.dumps(service),
         waits=json.dumps(waits),
     )
-    path.write_text(text)
+    path.write_text(text + clauses)
     with warehouse.warehouse.connect("avoir_transformer") as connection:
         report = load_contracts(
             connection,
@@ -85,8 +87,10 @@ def believe(warehouse: BareWarehouse, folder: Path, *, source: str, service: str
     assert report.refused_files == (), report.problems
 
 
-def night(warehouse: BareWarehouse, source: SourceConnection, as_of: datetime, target: Path) -> Night:
-    """Load up to an instant, build what clocks need, and read the clocks of the source."""
+def night(
+    warehouse: BareWarehouse, source: SourceConnection, as_of: datetime, target: Path, *also: str
+) -> Night:
+    """Load up to an instant, build what clocks need and other models, and read the clocks of the source."""
     with warehouse.warehouse.connect("avoir_loader") as connection:
         window = next_window(connection, source, as_of)
         assert window is not None
@@ -94,12 +98,13 @@ def night(warehouse: BareWarehouse, source: SourceConnection, as_of: datetime, t
         again = load_window(connection, source, window)
         assert again.rows_landed == 0, again
     arguments = ["run", "--select", "+fct_ticket_clocks", "built_batches", "built_hashes", "built_instants"]
+    arguments += also
     arguments += ["--vars", json.dumps({"as_of": as_of.isoformat()}), "--target-path", str(target)]
     run_dbt(arguments, project=warehouse.project, environment=warehouse.environment)
     rows = asked(
         warehouse,
         "select ticket_number, outcome, business_seconds, paused_seconds from facts.fct_ticket_clocks"
-        " where source_name = %s",
+        " where source_name = %s and clause_id = 'ANSWER'",
         source.name,
     )
     clocks = {

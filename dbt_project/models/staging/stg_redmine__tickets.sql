@@ -10,6 +10,7 @@ select
     priority,
     team as assignment_group,
     {{ iso_us('created_on') }} as opened_us,
-    {{ iso_us('closed_on') }} as resolved_us,
+    -- An issue that is opened again keeps the instant of its last closing.
+    case when coalesce(is_closed, 'true') = 'true' then {{ iso_us('closed_on') }} end as resolved_us,
     {{ iso_us('updated_on') }} as updated_us
 from {{ source('raw_redmine', 'issues') }}

@@ -23,7 +23,7 @@ from typing import Any
 
 from avoir.sources import redmine_records as records
 from avoir.sources.deletions import marked_as_gone
-from avoir.sources.model import Landed, Option, Rejected, Rows, SourceConnection, System, Window
+from avoir.sources.model import Landed, Option, Rejected, Rows, SourceConnection, SourceError, System, Window
 from avoir.sources.record_making import id_of, text_of, utc_instant_of
 from avoir.sources.vendor_http import AccessDeniedError, IncompleteAnswerError, NotFoundError, VendorApi
 
@@ -41,6 +41,7 @@ def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[
     Raises:
         AccessDeniedError: the key is no user's, or another one's than the connection names.
         IncompleteAnswerError: a page is short or not what was asked for.
+        SourceError: a field that clocks look at may have several values at once.
     """
     api = VendorApi(source, key_header=KEY_HEADER)
     user = _signed_in(api)
@@ -63,9 +64,10 @@ class _Reading:
         self.api = api
         self.label = f"source {api.source.name}"
         self.numbers = {table.name: count(1) for table in records.TABLES}
-        statuses = self._names("issue_statuses.json", "issue_statuses")
-        priorities = self._names("enumerations/issue_priorities.json", "issue_priorities")
-        self.fields = records.Fields.of(api.source, statuses, priorities)
+        statuses = self._listed("issue_statuses.json", "issue_statuses")
+        priorities = self._listed("enumerations/issue_priorities.json", "issue_priorities")
+        closed = frozenset(id_of(one.get("id")) for one in statuses if one.get("is_closed") is True)
+        self.fields = records.Fields.of(api.source, _named(statuses), _named(priorities), closed)
 
     def pages(self, since: datetime | None) -> Iterator[list[dict[str, Any]]]:
         """Issues by their number, page by page; those updated since an instant, or all."""
@@ -152,6 +154,11 @@ class _Reading:
             or not all(isinstance(journal, dict) for journal in journals)
         ):
             raise IncompleteAnswerError(f"{self.label}: issue {issue_id} came without its journals")
+        if several := records.many_valued(issue, self.fields):
+            raise SourceError(
+                f"{self.label}: custom field {several} may have several values, and journals tell them one "
+                "by one; name a field with one value as team_field and hold_field"
+            )
         return issue
 
     def is_found(self, issue_id: str) -> bool:
@@ -164,17 +171,21 @@ class _Reading:
             return True
         return True
 
-    def _names(self, path: str, name: str) -> dict[str, str]:
+    def _listed(self, path: str, name: str) -> list[dict[str, Any]]:
         listed = self._ask(path, {}).get(name)
         if not isinstance(listed, list) or not listed or not all(isinstance(one, dict) for one in listed):
             raise IncompleteAnswerError(f"{self.label}: {path} answered without `{name}`")
-        return {id_of(one.get("id")): text_of(one.get("name")) for one in listed}
+        return listed
 
     def _ask(self, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
         body = self.api.get(path, parameters).body
         if not isinstance(body, dict):
             raise IncompleteAnswerError(f"{self.label}: {path} did not answer with an object")
         return body
+
+
+def _named(listed: list[dict[str, Any]]) -> dict[str, str]:
+    return {id_of(one.get("id")): text_of(one.get("name")) for one in listed}
 
 
 def _signed_in(api: VendorApi) -> str:

@@ -11,6 +11,7 @@ Each maker gives ``(table, values)``, or a rejection with its reason code:
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,10 +25,14 @@ SERVICES = ("project", "category", "tracker")
 
 ISSUES = Table(
     "issues",
-    text_columns(
-        "issue_id", "project_id", "project", "tracker", "subject", "status_id", "status", "priority_id",
-        "priority", "author_id", "assigned_to_id", "service", "team", "hold_reason", "is_private",
-        "created_on", "updated_on", "closed_on",
+    (
+        *text_columns(
+            "issue_id", "project_id", "project", "tracker", "subject", "status_id", "status", "priority_id",
+            "priority", "author_id", "assigned_to_id", "service", "team", "hold_reason", "is_private",
+            "created_on", "updated_on", "closed_on",
+        ),
+        # Of its status. An issue that is opened again keeps the instant of its last closing.
+        Column("is_closed", hashed=False),
     ),
     key=("issue_id",),
     updated="updated_on",
@@ -41,7 +46,8 @@ JOURNAL_ENTRIES = Table(
             "journal_id", "entry_no", "issue_id", "author_id", "property", "name", "tracked_as", "old_value",
             "new_value", "notes", "is_private", "created_on",
         ),
-        # A status that is renamed makes no other entry of an old one.
+        # A status that is renamed makes no other entry of an old one, nor does a field that is not shown any
+        # more: `entry_no` is of the field that changed.
         Column("old_name", hashed=False),
         Column("new_name", hashed=False),
     ),
@@ -61,25 +67,38 @@ TABLES = (ISSUES, JOURNAL_ENTRIES, ISSUE_DELETIONS)
 
 @dataclass(frozen=True)
 class Fields:
-    """Which fields hold what clocks look at, and the names behind the numbers of statuses and priorities."""
+    """Which fields hold what clocks look at, and what is behind the numbers of statuses and priorities."""
 
     service: str
     team: str
     hold: str
     statuses: Mapping[str, str]
     priorities: Mapping[str, str]
+    closed: frozenset[str]
 
     @classmethod
     def of(
-        cls, source: SourceConnection, statuses: Mapping[str, str], priorities: Mapping[str, str]
+        cls,
+        source: SourceConnection,
+        statuses: Mapping[str, str],
+        priorities: Mapping[str, str],
+        closed: frozenset[str],
     ) -> Fields:
-        """As the connection's options say."""
+        """As the connection's options say.
+
+        Args:
+            source: the connection.
+            statuses: names by number.
+            priorities: names by number.
+            closed: numbers of the statuses in which an issue is closed.
+        """
         return cls(
             service=source.option("service_field"),
             team=source.option("team_field"),
             hold=source.option("hold_field"),
             statuses=statuses,
             priorities=priorities,
+            closed=closed,
         )
 
     def tracked(self, kind: str, name: str) -> str:
@@ -100,12 +119,24 @@ class Fields:
 
 def custom_value(issue: Mapping[str, Any], field_id: str) -> str:
     """The value of a custom field; '' where the issue has none, several as one text."""
+    value = _custom(issue, field_id)
+    return ", ".join(map(text_of, value)) if isinstance(value, list) else text_of(value)
+
+
+def _custom(issue: Mapping[str, Any], field_id: str) -> object:
     fields = issue.get("custom_fields")
     for one in fields if isinstance(fields, list) else ():
         if isinstance(one, dict) and text_of(one.get("id")) == field_id:
-            value = one.get("value")
-            return ", ".join(map(text_of, value)) if isinstance(value, list) else text_of(value)
-    return ""
+            return one.get("value")
+    return None
+
+
+def many_valued(issue: Mapping[str, Any], fields: Fields) -> str:
+    """The field of the team or of holding that may have several values; '' where neither may.
+
+    Journals tell such a field value by value, so that what it was at an instant is in none of them.
+    """
+    return next((one for one in (fields.team, fields.hold) if isinstance(_custom(issue, one), list)), "")
 
 
 def issue_row(issue: Mapping[str, Any], fields: Fields) -> Made:
@@ -133,6 +164,7 @@ def issue_row(issue: Mapping[str, Any], fields: Fields) -> Made:
         "created_on": text_of(issue.get("created_on")),
         "updated_on": text_of(issue.get("updated_on")),
         "closed_on": text_of(issue.get("closed_on")),
+        "is_closed": text_of(text_of(inner(issue, "status", "id")) in fields.closed),
     }
     needed = ("issue_id", "project", "status", "created_on", "updated_on")
     return made(ISSUES, row, issue, needed=needed, instants=("created_on", "updated_on", "closed_on"))
@@ -152,28 +184,26 @@ def entry_rows(issue_id: str, journal: Mapping[str, Any], fields: Fields) -> Ite
         "created_on": text_of(journal.get("created_on")),
     }
     notes = text_of(journal.get("notes"))
-    rows = (
-        [dict.fromkeys(JOURNAL_ENTRIES.column_names, "") | {"property": "note", "notes": notes}]
-        if notes
-        else []
-    )
+    rows = [{"entry_no": "0000", "property": "note", "notes": notes}] if notes else []
+    times: Counter[str] = Counter()
     for detail in details:
         kind, name = text_of(detail.get("property")), text_of(detail.get("name"))
         old, new = text_of(detail.get("old_value")), text_of(detail.get("new_value"))
+        times[f"{kind} {name}"] += 1
         rows.append(
             {
+                # A field of several values is told value by value.
+                "entry_no": f"{kind} {name} {times[f'{kind} {name}']}",
                 "property": kind,
                 "name": name,
                 "tracked_as": fields.tracked(kind, name),
                 "old_value": old,
                 "new_value": new,
-                "notes": "",
                 "old_name": fields.shown(kind, name, old),
                 "new_name": fields.shown(kind, name, new),
             }
         )
     needed = ("journal_id", "property", "is_private", "created_on")
-    for number, row in enumerate(rows, start=0 if notes else 1):
-        # Keys compare as text: 2 before 10. What is said has the number 0.
-        named = {**row, **common, "entry_no": f"{number:04}"}
+    for row in rows:
+        named = dict.fromkeys(JOURNAL_ENTRIES.column_names, "") | row | common
         yield made(JOURNAL_ENTRIES, named, journal, needed=needed, instants=("created_on",))

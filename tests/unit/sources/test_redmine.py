@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from avoir.sources.model import NothingLanded, Rejected, Rows, Window
+from avoir.sources.model import NothingLanded, Rejected, Rows, SourceError, Window
 from avoir.sources.redmine import SYSTEM, fetch
 from avoir.sources.vendor_http import AccessDeniedError, IncompleteAnswerError, NotFoundError
 from tests.vendors.redmine import AGENT, CUSTOMER, Issue, RedmineServer
@@ -92,14 +92,19 @@ def test_an_issue_lands_with_all_its_journals(server: RedmineServer) -> None:
     tables, rejected = read(server, hold_field=12)
     assert rejected == []
     (row,) = tables["issues"]
-    assert (row["service"], row["status"], row["priority"], row["team"]) == ("Support", "Closed", "High", "4")
+    assert (row["service"], row["status"], row["priority"], row["team"]) == (
+        "Support",
+        "Closed",
+        "High",
+        str(AGENT),
+    )
     assert (row["hold_reason"], row["author_id"]) == ("Mail", str(CUSTOMER))
     assert row["closed_on"] == "2026-03-01T02:00:03Z"
     told = [(e["tracked_as"], e["old_name"], e["new_name"]) for e in tables["journal_entries"]]
     assert told == [
         ("state", "New", "In Progress"),
+        ("assignment_group", "", str(AGENT)),
         ("priority", "Normal", "High"),
-        ("assignment_group", "", "4"),
         ("", "", ""),
         ("hold_reason", "DNS", "Mail"),
         ("", "", ""),
@@ -116,7 +121,7 @@ def test_an_issue_lands_with_all_its_journals(server: RedmineServer) -> None:
     ("options", "service", "team"),
     [
         ({"service_field": "tracker"}, "Support", ""),
-        ({"service_field": 12, "team_field": "13"}, "DNS", "a, b"),
+        ({"service_field": 13, "team_field": "12"}, "a, b", "DNS"),
         ({"service_field": "category"}, "", ""),
     ],
 )
@@ -126,6 +131,52 @@ def test_service_and_team_are_named_where_the_connection_says(
     server.open(WINDOW.start, custom={12: "DNS", 13: ["a", "b"]})
     (row,) = read(server, **options)[0]["issues"]
     assert (row["service"], row["team"]) == (service, team)
+
+
+def test_an_issue_that_is_opened_again_is_not_closed_though_it_was(server: RedmineServer) -> None:
+    issue = server.open(WINDOW.start)
+    server.change(issue, WINDOW.start + SECOND, status_id=5)
+    server.change(issue, WINDOW.start + 2 * SECOND, notes="Thank you.")
+    (row,) = read(server)[0]["issues"]
+    assert (row["closed_on"], row["is_closed"]) == ("2026-03-01T00:00:01Z", "true")
+    server.change(issue, WINDOW.start + 3 * SECOND, status_id=2)
+    (row,) = read(server)[0]["issues"]
+    assert (row["closed_on"], row["is_closed"]) == ("2026-03-01T00:00:01Z", "false")
+
+
+@pytest.mark.parametrize("option", ["team_field", "hold_field"])
+def test_a_field_of_several_values_is_refused_where_its_history_counts(
+    server: RedmineServer, option: str
+) -> None:
+    server.open(WINDOW.start, custom={12: "DNS", 13: []})
+    assert len(read(server, **{option: 12})[0]["issues"]) == 1
+    with pytest.raises(SourceError, match="custom field 13 may have several values"):
+        read(server, **{option: 13})
+
+
+def test_an_entry_keeps_its_key_when_one_before_it_is_not_shown_any_more(server: RedmineServer) -> None:
+    issue = server.open(WINDOW.start, custom={12: "DNS", 13: ["a"], 14: "x"})
+    server.change(
+        issue,
+        WINDOW.start + SECOND,
+        status_id=2,
+        custom={12: "Mail", 13: ["b", "c"], 14: "y"},
+        notes="We look.",
+    )
+    server.change(issue, WINDOW.start + 2 * SECOND, custom={12: "DNS"})
+    before, _ = read(server)
+    server.hidden |= {12}
+    after, _ = read(server)
+
+    def keyed(tables: Tables) -> dict[tuple[str, str], tuple[str, str, str]]:
+        return {
+            (one["journal_id"], one["entry_no"]): (one["name"], one["old_value"], one["new_value"])
+            for one in tables["journal_entries"]
+        }
+
+    assert len(keyed(before)) == len(before["journal_entries"]) == 7
+    assert len(keyed(after)) == 5
+    assert keyed(after).items() < keyed(before).items()
 
 
 def test_closed_issues_are_read_though_redmine_hides_them(server: RedmineServer) -> None:
@@ -144,7 +195,7 @@ def plain_offset_walk(url: str) -> set[int]:
     found: set[int] = set()
     total, offset = 1, 0
     while offset < total:
-        parameters = {"status_id": "*", "offset": str(offset), "limit": "10"}
+        parameters = {"status_id": "*", "sort": "updated_on:desc", "offset": str(offset), "limit": "10"}
         headers = {"X-Redmine-API-Key": SECRET}
         body = requests.get(f"{url}/issues.json", params=parameters, headers=headers, timeout=60).json()
         found |= {one["id"] for one in body["issues"]}
@@ -344,8 +395,12 @@ def test_a_journal_that_postgres_could_not_cast_never_lands(
     (issue,) = spread(server, 1)
     server.change(issue, WINDOW.start + timedelta(hours=1), status_id=2)
     server.change(issue, WINDOW.start + timedelta(hours=2), status_id=5)
-    issue.journals[0].update(spoil)
-    tables, rejected = read(server)
+
+    def spoiling(body: Any) -> Any:
+        body["issue"]["journals"][0].update(spoil)
+        return body
+
+    tables, rejected = read(spoiled(server, f"/issues/{issue.id}.json", spoiling))
     assert [row["new_name"] for row in tables["journal_entries"]] == ["Closed"]
     assert [item.table for item in rejected] == ["journal_entries"]
 
