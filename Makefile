@@ -39,7 +39,7 @@ test-fast: .venv/.synced  ## what needs no scheduler and no build (about a minut
 test-system: .venv/.synced  ## the real scheduler over the demo's world and the real data
 	$(BIN)/pytest tests/system
 
-test-slow: .venv/.synced  ## servers that take their time: a real Prometheus and what its exporter sees
+test-slow: .venv/.synced  ## servers that take their time: a real Prometheus and its exporter, a real Tryton
 	$(BIN)/pytest tests/slow
 
 test-mutants: .venv/.synced  ## plant mistakes in the models: a worked test must find each (about 12 minutes)

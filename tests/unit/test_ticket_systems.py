@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from avoir.sources.register import RELEASE_SYSTEMS, TICKET_SYSTEMS
+from avoir.sources.register import BILL_SYSTEMS, RELEASE_SYSTEMS, TICKET_SYSTEMS
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 SHAPES = ("tickets", "ticket_events")
@@ -61,3 +61,18 @@ def test_the_views_of_every_system_of_releases_have_the_same_columns(system: str
     columns = columns_of(f"stg_{system}__{shape}")
     assert len(columns) > 10
     assert columns == columns_of(f"stg_servicenow__{shape}")
+
+
+def test_the_models_know_the_systems_of_the_companys_books() -> None:
+    macro = (PROJECT / "macros" / "bills.sql").read_text()
+    known = re.search(r"set known = (\[.*?\])", macro)
+    assert known is not None
+    assert yaml.safe_load(known[1]) == [system.name for system in BILL_SYSTEMS]
+
+
+@pytest.mark.parametrize("shape", ["bills", "bill_lines"])
+@pytest.mark.parametrize("system", [system.name for system in BILL_SYSTEMS])
+def test_the_views_of_every_system_of_books_have_the_same_columns(system: str, shape: str) -> None:
+    columns = columns_of(f"stg_{system}__{shape}")
+    assert len(columns) > 10
+    assert columns == columns_of(f"stg_xero__{shape}")
