@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from avoir.sources.register import RAW_TABLES, RELEASE_SYSTEMS, TICKET_SYSTEMS
+from avoir.sources.register import BILL_SYSTEMS, RAW_TABLES, RELEASE_SYSTEMS, TICKET_SYSTEMS
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 SHAPES = ("tickets", "ticket_events")
@@ -74,3 +74,18 @@ def test_of_every_monitor_a_batch_knows_when_its_samples_were_seen() -> None:
         statement = (PROJECT / "models" / "staging" / f"{model}.sql").read_text()
         ((schema, table),) = re.findall(r"source\('(\w+)', '(\w+)'\)", statement)
         assert RAW_TABLES[f"{schema}.{table}"][1].instant is not None, model
+
+
+def test_the_models_know_the_systems_of_the_companys_books() -> None:
+    macro = (PROJECT / "macros" / "bills.sql").read_text()
+    known = re.search(r"set known = (\[.*?\])", macro)
+    assert known is not None
+    assert yaml.safe_load(known[1]) == [system.name for system in BILL_SYSTEMS]
+
+
+@pytest.mark.parametrize("shape", ["bills", "bill_lines"])
+@pytest.mark.parametrize("system", [system.name for system in BILL_SYSTEMS])
+def test_the_views_of_every_system_of_books_have_the_same_columns(system: str, shape: str) -> None:
+    columns = columns_of(f"stg_{system}__{shape}")
+    assert len(columns) > 10
+    assert columns == columns_of(f"stg_xero__{shape}")

@@ -43,6 +43,7 @@ from tests.vendors.servicenow import ServiceNowInstance
 from tests.vendors.serving import Request, connection_to, serving
 from tests.vendors.sharepoint import CLIENT, LIST, SITE, SharePointSite
 from tests.vendors.statuspage import PAGE_ID, StatusPage
+from tests.vendors.tryton import TrytonBooks
 from tests.vendors.uptimerobot import DOWN, UP, UptimeRobot
 from tests.vendors.xero import CLIENT as XERO_CLIENT
 from tests.vendors.xero import XeroOrganisation, spelt
@@ -359,6 +360,23 @@ def zabbix(stack: ExitStack) -> World:
     )
 
 
+def tryton(stack: ExitStack) -> World:
+    books = TrytonBooks()
+
+    def happen(at: datetime) -> None:
+        books.bill(at, at.date(), [("SUP", Decimal("10.00"))])
+
+    for at in ROOMS:
+        happen(at)
+    return World(
+        url=stack.enter_context(serving(books)),
+        connect=lambda url, name: connection_to(url, "tryton", name=name),
+        is_page=lambda request: request.content["method"].endswith("search_read"),
+        rows_of=lambda body: [body["result"]],
+        happen=happen,
+    )
+
+
 MAKERS = {
     "servicenow": servicenow,
     "prometheus": prometheus,
@@ -376,6 +394,7 @@ MAKERS = {
     "uptimerobot": uptimerobot,
     "pingdom": pingdom,
     "zabbix": zabbix,
+    "tryton": tryton,
 }
 
 
@@ -421,6 +440,7 @@ def _small_pages_and_short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("avoir.sources.uptimerobot.PAGE_ROWS", PAGE)
     monkeypatch.setattr("avoir.sources.pingdom.PAGE_ROWS", PAGE)
     monkeypatch.setattr("avoir.sources.zabbix.PAGE_ROWS", PAGE)
+    monkeypatch.setattr("avoir.sources.tryton.PAGE_ROWS", PAGE)
 
 
 # --- the faults ---
@@ -594,6 +614,12 @@ OUTCOMES: dict[str, dict[str, Cell]] = {
         "page_twice": ("was asked for what follows", "was asked for what follows"),
         "page_reordered": (WHOLE, WHOLE),
         "page_without_rows": (WHOLE, "more values than it gave"),
+    },
+    "tryton": {
+        **_STAYS_AWAY,
+        "page_twice": ("but something else", "but something else"),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": (WHOLE, "more invoices were counted than came"),
     },
 }
 

@@ -15,13 +15,13 @@ lines as (
 
 bills as (
 
-    select * from {{ ref('stg_xero__bills') }}
+    select * from {{ ref('int_bills') }}
 
 ),
 
 bill_lines as (
 
-    select * from {{ ref('stg_xero__bill_lines') }}
+    select * from {{ ref('int_bill_lines') }}
 
 ),
 
@@ -159,8 +159,8 @@ detailed as (
         bills.seller_key,
         bills.document_id,
         bills.invoice_number,
-        'ACCPAY' as type_code,
-        'counted' as standing,
+        bills.type_code,
+        case when bills.type_code = '381' then 'credit_note' else 'counted' end as standing,
         bills.currency,
         bills.issue_date,
         bill_lines.line_key,
@@ -168,9 +168,9 @@ detailed as (
         bill_lines.item_key,
         bill_lines.line_amount
         - case when bills.is_tax_inclusive then coalesce(bill_lines.tax_amount, 0) else 0 end as net_amount,
-        bills.issue_date as service_date
+        bills.service_date
     from bills
-    -- A later export of a bill brings all its lines anew; a line it no longer has is gone.
+    -- A later version of a bill brings all its lines anew; a line it no longer has is gone.
     inner join bill_lines
         on
             bills.source_name = bill_lines.source_name

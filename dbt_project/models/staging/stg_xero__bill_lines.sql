@@ -17,7 +17,8 @@ renamed as (
         nullif(account_code, '') as item_key,
         description,
         cast(nullif(line_amount, '') as numeric) as line_amount,
-        cast(nullif(tax_amount, '') as numeric) as tax_amount
+        cast(nullif(tax_amount, '') as numeric) as tax_amount,
+        coalesce(tax_type, '') as tax_type
     from source
     where version_rank = 1
 

@@ -17,7 +17,9 @@ renamed as (
         contact_id as seller_key,
         currency_code as currency,
         status,
+        type as type_code,
         cast(date as date) as issue_date,
+        cast(date as date) as service_date,
         cast(sub_total as numeric) as net_amount,
         coalesce(line_amount_types = 'Inclusive', false) as is_tax_inclusive
     from source

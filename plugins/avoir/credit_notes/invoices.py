@@ -45,23 +45,21 @@ left join lateral (
     select content from raw_einvoice.documents d
     where d._source_name = l.source_name and d.document_id = l.document_id order by d._batch_id desc limit 1
 ) d on true
-left join staging.stg_xero__bills x on x.source_name = l.source_name and x.document_id = l.document_id
+left join intermediate.int_bills x on x.source_name = l.source_name and x.document_id = l.document_id
 where l.is_counted and l.vendor_id = %(vendor_id)s and l.currency = %(currency)s
     and l.month_date = any(%(months)s)
 group by 1, 2, 3, 4, 5, 7, 8
 order by l.month_date, l.issue_date, l.invoice_number, l.source_name, l.document_id
 """
 
-# A later export of a bill brings all its lines anew, as in facts.fct_invoice_lines.
+# A later version of a bill brings all its lines anew, as in facts.fct_invoice_lines.
 _BILL_VAT = """
-select coalesce(r.tax_type, '') as tax_type, count(*) as line_count,
+select l.tax_type, count(*) as line_count,
     sum(l.line_amount - case when b.is_tax_inclusive then coalesce(l.tax_amount, 0) else 0 end) as net_amount,
     sum(coalesce(l.tax_amount, 0)) as tax_amount
-from staging.stg_xero__bills b
-join staging.stg_xero__bill_lines l on l.source_name = b.source_name and l.document_id = b.document_id
+from intermediate.int_bills b
+join intermediate.int_bill_lines l on l.source_name = b.source_name and l.document_id = b.document_id
     and l.document_version = b.document_version
-join raw_xero.invoice_line_items r on r._source_name = l.source_name and r._batch_id = l.batch_id
-    and r._source_row = l.source_row and r.line_item_id = l.line_key
 where b.source_name = %s and b.document_id = %s
 group by 1 order by 1
 """

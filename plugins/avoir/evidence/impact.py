@@ -38,6 +38,7 @@ _KNOWN_AS: Mapping[str, str] = {
     "raw_incident_log.incident_events": "number",
     "raw_einvoice.invoices": "invoice_number",
     "raw_xero.invoices": "invoice_number",
+    "raw_tryton.invoices": "reference",
 }
 
 
@@ -327,8 +328,11 @@ def _of_adjustment(payload: Row) -> tuple[_Reached, _Given] | None:
     return _INVOICE, {"subject": payload["document_id"], "line": f"{payload['kind']}:{payload['line_no']}"}
 
 
-def _of_bill_line(payload: Row) -> tuple[_Reached, _Given] | None:
-    return _INVOICE, {"subject": payload["invoice_id"], "line": payload["line_item_id"]}
+def _of_bill_line(column: str) -> Callable[[Row], tuple[_Reached, _Given] | None]:
+    def resolve(payload: Row) -> tuple[_Reached, _Given] | None:
+        return _INVOICE, {"subject": payload["invoice_id"], "line": payload[column]}
+
+    return resolve
 
 
 def _monitored(subject: str, at: str) -> Callable[[Row], tuple[_Reached, _Given] | None]:
@@ -399,7 +403,9 @@ _RESOLVERS: Mapping[str, Callable[[Row], tuple[_Reached, _Given] | None]] = {
     "raw_einvoice.invoice_lines": _of_invoice_line,
     "raw_einvoice.invoice_adjustments": _of_adjustment,
     "raw_xero.invoices": _subject(_INVOICE, "invoice_id"),
-    "raw_xero.invoice_line_items": _of_bill_line,
+    "raw_xero.invoice_line_items": _of_bill_line("line_item_id"),
+    "raw_tryton.invoices": _subject(_INVOICE, "invoice_id"),
+    "raw_tryton.invoice_lines": _of_bill_line("line_id"),
 }
 
 

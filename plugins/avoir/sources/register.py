@@ -27,6 +27,7 @@ from avoir.sources import (
     servicenow,
     statuspage,
     ticket_files,
+    tryton,
     upptime,
     uptimerobot,
     xero,
@@ -65,6 +66,7 @@ SYSTEMS: tuple[System, ...] = (
     register_confluence.SYSTEM,
     register_sharepoint.SYSTEM,
     xero_api.SYSTEM,
+    tryton.SYSTEM,
 )
 
 #: Every raw table once, by its full name: systems that bring the same documents another way share theirs.
@@ -85,6 +87,8 @@ TICKET_SYSTEMS = (
 )
 #: Systems whose staging folder offers releases and what happened to their plans (macros/releases.sql).
 RELEASE_SYSTEMS = (servicenow.SYSTEM, plan_file.SYSTEM, gitlab.SYSTEM, github.SYSTEM, jira.SYSTEM)
+#: Systems whose staging folder offers bills of the company's own books and their lines (macros/bills.sql).
+BILL_SYSTEMS = (xero.SYSTEM, tryton.SYSTEM)
 
 
 def system_of(source: SourceConnection) -> System:

@@ -501,6 +501,15 @@ create or replace function audit.credit_evidence_rows() returns table (
             order by raw.updated_date_utc desc, raw._batch_id desc, raw._source_row desc
             limit 1
         )
+        union all
+        (
+            select
+                'invoice', 'raw_tryton.invoices', raw._batch_id, raw._source_file_id, raw._source_row, raw._row_hash
+            from raw_tryton.invoices as raw
+            where raw.invoice_id = documents.document_id and raw._source_name = documents.source_name
+            order by raw.version_at desc, raw._batch_id desc, raw._source_row desc
+            limit 1
+        )
     ) as found
     union all
     select
@@ -544,6 +553,19 @@ create or replace function audit.credit_evidence_rows() returns table (
                 and raw._source_name = lines.source_name
                 and raw.line_item_id = lines.line_key
             order by raw.invoice_updated_date_utc desc, raw._batch_id desc, raw._source_row desc
+            limit 1
+        )
+        union all
+        (
+            select
+                'raw_tryton.invoice_lines', raw._batch_id, raw._source_file_id, raw._source_row,
+                raw.line_id || '|' || raw.invoice_version_at, raw._row_hash
+            from raw_tryton.invoice_lines as raw
+            where
+                raw.invoice_id = lines.document_id
+                and raw._source_name = lines.source_name
+                and raw.line_id = lines.line_key
+            order by raw.invoice_version_at desc, raw._batch_id desc, raw._source_row desc
             limit 1
         )
     ) as found

@@ -28,7 +28,7 @@ documents as (
         invoice_number,
         net_amount as stated_amount,
         null as stated_count
-    from staging.stg_xero__bills
+    from intermediate.int_bills
 
 ),
 
