@@ -253,6 +253,24 @@ def test_an_issue_that_is_gone_is_marked_and_one_out_of_sight_is_not(
     assert numbers(raw, "issue_deletions") == [deleted.id]
 
 
+def test_an_issue_that_moved_to_a_project_that_is_not_read_is_read_on(
+    redmine: RealRedmine, raw: psycopg.Connection
+) -> None:
+    project, other = redmine.project("From"), redmine.project("To")
+    issue = redmine.open(WINDOW.start, project=project)
+    redmine.open(WINDOW.start, project=project)
+    source = desk(redmine, project)
+    load_window(raw, source, WINDOW)
+    redmine.change(issue, WINDOW.end + MINUTE, project_id=redmine.ruby(f"Project.find('{other}').id"))
+    redmine.change(issue, WINDOW.end + 2 * MINUTE, status_id=5, notes="Solved.")
+    load_window(raw, source, NEXT)
+    moved = [row for row in found(raw, "issue_id, project, status, is_closed") if row[0] == str(issue.id)]
+    assert moved == [(str(issue.id), "From", "New", "false"), (str(issue.id), "To", "Closed", "true")]
+    names = [name for (name,) in found(raw, "name", "journal_entries")]
+    assert names == ["", "project_id", "status_id"]
+    assert numbers(raw, "issue_deletions") == []
+
+
 def test_an_entry_keeps_its_key_when_a_field_is_taken_out_of_sight(
     redmine: RealRedmine, raw: psycopg.Connection
 ) -> None:
@@ -350,6 +368,7 @@ def test_the_stateful_server_answers_as_the_real_one(redmine: RealRedmine) -> No
         ("issues", {**every, "updated_on": ">=2026-03-01T00:03:00Z"}),
         ("issues", {**every, "updated_on": ">=yesterday"}),
         ("issues", {**every, "project_id": "unknown"}),
+        ("issues", {**every, "project_id": "network"}),
         (f"issues/{first}", {}),
         *((f"issues/{one.id}", {"include": "journals"}) for one in happened[0]),
         ("issues/99999999", {}),
@@ -396,6 +415,7 @@ def story(desk: Any) -> list[Opened]:
     desk.change(again, at + 10 * MINUTE, status_id=5)
     desk.change(again, at + 11 * MINUTE, status_id=2, assigned_to_id=AGENT)
     desk.change(again, at + 12 * MINUTE, custom={14: "y"})
+    desk.change(again, at + 13 * MINUTE, project_id=2, priority_id=1)
     desk.delete(gone)
     return [plain, busy, closed, again]
 
