@@ -87,32 +87,36 @@ def test_what_happened_in_a_real_redmine_is_what_its_clocks_say(
     two_nights(bare_warehouse, tmp_path, redmine, desk(redmine, "support", "network"))
 
 
-def test_no_issue_is_lost_while_issues_are_updated_and_a_plain_walk_loses_some(
+def test_no_issue_is_lost_while_issues_move_and_a_plain_walk_loses_some(
     redmine: RealRedmine, raw: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("avoir.sources.redmine.PAGE_ROWS", 50)
     project = redmine.project("Moving")
     issues = [redmine.open(WINDOW.start + n * MINUTE, project=project) for n in range(110)]
-    expected = [one.id for one in issues]
+    listed, listed_later = issues[20], issues[80]
     lists = 0
 
     def move(number: int, passed: Passed) -> None:
         nonlocal lists
-        if passed.request.path == "/issues.json":
-            lists += 1
-            # Those that were not read yet by who reads the newest first.
-            for one in issues[3 * lists : 3 * lists + 3]:
-                redmine.change(one, WINDOW.end - 60 * MINUTE + lists * SECOND, notes=f"after {lists}")
+        if passed.request.path != "/issues.json":
+            return
+        lists += 1
+        # Those that were not read yet by who reads the newest first.
+        for one in issues[3 * lists : 3 * lists + 3]:
+            redmine.change(one, WINDOW.end - 60 * MINUTE + lists * SECOND, notes=f"after {lists}")
+        if lists == 3:
+            redmine.delete(listed)
+            redmine.delete(listed_later)
 
     with proxy_to(redmine.url) as proxy:
         proxy.spoil = move
         seen = plain_offset_walk(proxy, project)
-        assert len(set(expected) - seen) >= 3, "the plain walk lost nothing, so this test shows nothing"
-        before = lists
+        assert lists == 2
+        assert len({one.id for one in issues} - seen) >= 3, "it lost nothing, so this test shows nothing"
         report = load_window(raw, desk(redmine, project, url=proxy.url), WINDOW)
-    assert lists - before == 3
+    assert lists == 5
     assert report.rows_rejected == 0
-    assert numbers(raw) == expected
+    assert numbers(raw) == [one.id for one in issues if one not in (listed, listed_later)]
 
 
 def plain_offset_walk(proxy: Proxy, project: str) -> set[int]:
@@ -253,6 +257,24 @@ def test_an_issue_that_is_gone_is_marked_and_one_out_of_sight_is_not(
     assert numbers(raw, "issue_deletions") == [deleted.id]
 
 
+def test_an_issue_that_moved_to_a_project_that_is_not_read_is_read_on(
+    redmine: RealRedmine, raw: psycopg.Connection
+) -> None:
+    project, other = redmine.project("From"), redmine.project("To")
+    issue = redmine.open(WINDOW.start, project=project)
+    redmine.open(WINDOW.start, project=project)
+    source = desk(redmine, project)
+    load_window(raw, source, WINDOW)
+    redmine.change(issue, WINDOW.end + MINUTE, project_id=redmine.ruby(f"Project.find('{other}').id"))
+    redmine.change(issue, WINDOW.end + 2 * MINUTE, status_id=5, notes="Solved.")
+    load_window(raw, source, NEXT)
+    moved = [row for row in found(raw, "issue_id, project, status, is_closed") if row[0] == str(issue.id)]
+    assert moved == [(str(issue.id), "From", "New", "false"), (str(issue.id), "To", "Closed", "true")]
+    names = [name for (name,) in found(raw, "name", "journal_entries")]
+    assert names == ["", "project_id", "status_id"]
+    assert numbers(raw, "issue_deletions") == []
+
+
 def test_an_entry_keeps_its_key_when_a_field_is_taken_out_of_sight(
     redmine: RealRedmine, raw: psycopg.Connection
 ) -> None:
@@ -350,6 +372,7 @@ def test_the_stateful_server_answers_as_the_real_one(redmine: RealRedmine) -> No
         ("issues", {**every, "updated_on": ">=2026-03-01T00:03:00Z"}),
         ("issues", {**every, "updated_on": ">=yesterday"}),
         ("issues", {**every, "project_id": "unknown"}),
+        ("issues", {**every, "project_id": "network"}),
         (f"issues/{first}", {}),
         *((f"issues/{one.id}", {"include": "journals"}) for one in happened[0]),
         ("issues/99999999", {}),
@@ -396,6 +419,7 @@ def story(desk: Any) -> list[Opened]:
     desk.change(again, at + 10 * MINUTE, status_id=5)
     desk.change(again, at + 11 * MINUTE, status_id=2, assigned_to_id=AGENT)
     desk.change(again, at + 12 * MINUTE, custom={14: "y"})
+    desk.change(again, at + 13 * MINUTE, project_id=2, priority_id=1)
     desk.delete(gone)
     return [plain, busy, closed, again]
 

@@ -188,9 +188,11 @@ def _environment(folder: Path, timezone: str) -> dict[str, str]:
 def _process(
     command: Sequence[str], environment: dict[str, str], owner: dict[str, Any], log: Path
 ) -> Iterator[subprocess.Popen[str]]:
+    # Ended with whoever started it, however that ends.
+    bound = ["setpriv", "--pdeathsig", "TERM", *command]
     with log.open("ab") as stream:
         process = subprocess.Popen(
-            command, env=environment, cwd=ROOM, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stream,
+            bound, env=environment, cwd=ROOM, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stream,
             text=True, start_new_session=True, **owner,
         )  # fmt: skip
     try:

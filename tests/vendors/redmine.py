@@ -29,7 +29,7 @@ FIELDS = {12: False, 13: True, 14: False}
 #: Those that the key's user may not see.
 HIDDEN = (14,)
 #: A journal tells attributes in this order, whatever was said first.
-TOLD_IN_ORDER = ("subject", "status_id", "assigned_to_id", "priority_id")
+TOLD_IN_ORDER = ("project_id", "subject", "status_id", "assigned_to_id", "priority_id")
 MOST_ROWS = 100
 
 
@@ -67,7 +67,7 @@ class RedmineServer:
         self.last_id += 1
         fields: dict[str, int | str] = {
             "author_id": author, "status_id": status, "priority_id": 2, "assigned_to_id": "",
-            "subject": "It does not work",
+            "subject": "It does not work", "project_id": PROJECTS[project][0],
         }  # fmt: skip
         issue = Issue(self.last_id, project, at, at, fields, custom=dict(custom or {}))
         issue.closed = at if status in CLOSED else None
@@ -93,6 +93,10 @@ class RedmineServer:
             details += [detail("cf", str(number), None, one) for one in value if one not in (before or [])]
         was_closed = issue.fields["status_id"] in CLOSED
         issue.fields |= fields
+        if "project_id" in fields:
+            (issue.project,) = (name for name, (n, _) in PROJECTS.items() if n == fields["project_id"])
+            # In the other project what had no value has an empty one.
+            issue.custom = {n: "" for n, several in FIELDS.items() if not several} | issue.custom
         issue.custom |= custom or {}
         if issue.fields["status_id"] in CLOSED and not was_closed:
             issue.closed = at

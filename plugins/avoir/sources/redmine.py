@@ -10,7 +10,8 @@ Every page announces ``total_count``, the issues that match: a page that is shor
 was not asked for, fails the load. A key that Redmine does not know makes its answers an anonymous user's,
 with 200 and fewer issues: who the key is is asked again when all has been read.
 
-Issues that were landed and cannot be read any more are marked in ``issue_deletions``.
+Issues that were landed and cannot be read any more are marked in ``issue_deletions``. One that was moved to a
+project that is not read is read on by its number.
 """
 
 from __future__ import annotations
@@ -64,6 +65,8 @@ class _Reading:
         self.api = api
         self.label = f"source {api.source.name}"
         self.numbers = {table.name: count(1) for table in records.TABLES}
+        #: Issues that are in no list any more, and when each was last updated.
+        self.moved: dict[str, datetime] = {}
         statuses = self._listed("issue_statuses.json", "issue_statuses")
         priorities = self._listed("enumerations/issue_priorities.json", "issue_priorities")
         closed = frozenset(id_of(one.get("id")) for one in statuses if one.get("is_closed") is True)
@@ -162,13 +165,16 @@ class _Reading:
         return issue
 
     def is_found(self, issue_id: str) -> bool:
-        """Whether an issue is still there, if only for others to see."""
+        """Whether an issue is still there, in whatever project, if only for others to see."""
         try:
-            self._ask(f"issues/{issue_id}.json", {})
+            issue = self._ask(f"issues/{issue_id}.json", {}).get("issue")
         except NotFoundError:
             return False
         except AccessDeniedError:
             return True
+        if not isinstance(issue, dict) or id_of(issue.get("id")) != issue_id:
+            raise IncompleteAnswerError(f"{self.label}: issue {issue_id} was answered with another or none")
+        self.moved[issue_id] = self.instant(issue)
         return True
 
     def _listed(self, path: str, name: str) -> list[dict[str, Any]]:
@@ -218,6 +224,7 @@ def _deletions(
         label=reading.label,
         check="the user's roles",
     )
+    yield from reading.landed_from([issue_id for issue_id, at in reading.moved.items() if at in window])
 
 
 def _projects(value: object) -> tuple[str, ...]:

@@ -324,7 +324,7 @@ def test_only_the_projects_that_are_listed_are_read(server: RedmineServer) -> No
 def test_an_issue_that_is_gone_is_marked_once_and_one_that_moved_is_not(server: RedmineServer) -> None:
     gone, moved, kept = spread(server, 3)
     del server.issues[gone.id]
-    moved.project = "network"
+    server.change(moved, WINDOW.end, project_id=2)
     landed = {str(one.id) for one in (gone, moved, kept)}
     tables, _ = read(server, landed=Known(issues=landed), projects=["support"])
     assert [row["issue_id"] for row in tables["issue_deletions"]] == [str(gone.id)]
@@ -332,6 +332,29 @@ def test_an_issue_that_is_gone_is_marked_once_and_one_that_moved_is_not(server: 
         server, landed=Known(issues=landed, issue_deletions={str(gone.id)}), projects=["support"]
     )
     assert tables["issue_deletions"] == []
+
+
+def test_an_issue_that_moved_to_a_project_that_is_not_read_is_read_on(server: RedmineServer) -> None:
+    moved, kept = spread(server, 2)
+    server.change(moved, WINDOW.end - SECOND, project_id=2)
+    landed = Known(issues={str(one.id) for one in (moved, kept)})
+    tables, _ = read(server, landed=landed, projects=["support"])
+    assert [(row["issue_id"], row["service"]) for row in tables["issues"]] == [
+        (str(kept.id), "Support"),
+        (str(moved.id), "Network"),
+    ]
+    assert [row["name"] for row in tables["journal_entries"]] == ["project_id"]
+    # What happens to it after the window is left for the next one, as with any other.
+    server.change(moved, WINDOW.end, status_id=5)
+    assert ids(read(server, landed=landed, projects=["support"])[0]) == [kept.id]
+    # Nobody looks for what never landed.
+    assert ids(read(server, projects=["support"])[0]) == [kept.id]
+    with pytest.raises(IncompleteAnswerError, match="issue 1 was answered with another or none"):
+        read(
+            spoiled(server, f"/issues/{moved.id}.json", lambda body: {"issue": None}),
+            landed=landed,
+            projects=["support"],
+        )
 
 
 def test_losing_sight_of_every_issue_is_a_loss_of_rights_and_no_deletion(server: RedmineServer) -> None:
