@@ -29,6 +29,8 @@ from avoir.sources.prometheus import LONGEST_STRETCH
 from avoir.sources.register import SYSTEMS, system_of
 from tests.vendors import confluence as confluence_fake
 from tests.vendors.asana import SUPPORT, AsanaWorkspace
+from tests.vendors.datadog import Datadog
+from tests.vendors.datadog import connection as datadog_connection
 from tests.vendors.faults import Passed, Proxy, proxy_to
 from tests.vendors.github import REPOSITORY, GitHubInstance
 from tests.vendors.gitlab import PROJECT, GitLabInstance
@@ -357,6 +359,21 @@ def zabbix(stack: ExitStack) -> World:
     )
 
 
+def datadog(stack: ExitStack) -> World:
+    account = Datadog(cap=PAGE)
+    web, api = account.test("web"), account.test("api")
+    for at in ROOMS:
+        account.run(web, at)
+        account.run(api, at, "failed")
+    return World(
+        url=stack.enter_context(serving(account)),
+        connect=datadog_connection,
+        is_page=lambda request: request.path.endswith("/results"),
+        rows_of=lambda body: [body["data"]],
+        happen=lambda at: account.run(web, at),
+    )
+
+
 MAKERS = {
     "servicenow": servicenow,
     "prometheus": prometheus,
@@ -374,6 +391,7 @@ MAKERS = {
     "uptimerobot": uptimerobot,
     "pingdom": pingdom,
     "zabbix": zabbix,
+    "datadog": datadog,
 }
 
 
@@ -592,6 +610,12 @@ OUTCOMES: dict[str, dict[str, Cell]] = {
         "page_twice": ("was asked for what follows", "was asked for what follows"),
         "page_reordered": (WHOLE, WHOLE),
         "page_without_rows": (WHOLE, "more values than it gave"),
+    },
+    "datadog": {
+        **_STAYS_AWAY,
+        "page_twice": ("asked for what is before", "asked for what is before"),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": (WHOLE, "and did not give it"),
     },
 }
 
