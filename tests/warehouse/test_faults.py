@@ -31,6 +31,8 @@ from avoir.sources.prometheus import LONGEST_STRETCH
 from avoir.sources.register import SYSTEMS, system_of
 from tests.vendors import confluence as confluence_fake
 from tests.vendors.asana import SUPPORT, AsanaWorkspace
+from tests.vendors.datadog import Datadog
+from tests.vendors.datadog import connection as datadog_connection
 from tests.vendors.faults import Passed, Proxy, proxy_to
 from tests.vendors.github import REPOSITORY, GitHubInstance
 from tests.vendors.gitlab import PROJECT, GitLabInstance
@@ -377,6 +379,21 @@ def tryton(stack: ExitStack) -> World:
     )
 
 
+def datadog(stack: ExitStack) -> World:
+    account = Datadog(cap=PAGE)
+    web, api = account.test("web"), account.test("api")
+    for at in ROOMS:
+        account.run(web, at)
+        account.run(api, at, "failed")
+    return World(
+        url=stack.enter_context(serving(account)),
+        connect=datadog_connection,
+        is_page=lambda request: request.path.endswith("/results"),
+        rows_of=lambda body: [body["data"]],
+        happen=lambda at: account.run(web, at),
+    )
+
+
 MAKERS = {
     "servicenow": servicenow,
     "prometheus": prometheus,
@@ -395,6 +412,7 @@ MAKERS = {
     "pingdom": pingdom,
     "zabbix": zabbix,
     "tryton": tryton,
+    "datadog": datadog,
 }
 
 
@@ -620,6 +638,12 @@ OUTCOMES: dict[str, dict[str, Cell]] = {
         "page_twice": ("but something else", "but something else"),
         "page_reordered": (WHOLE, WHOLE),
         "page_without_rows": (WHOLE, "more invoices were counted than came"),
+    },
+    "datadog": {
+        **_STAYS_AWAY,
+        "page_twice": ("asked for what is before", "asked for what is before"),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": (WHOLE, "and did not give it"),
     },
 }
 

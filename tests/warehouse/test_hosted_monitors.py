@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from avoir.demo.vendors import AS_OF
+from tests.vendors.datadog import DUBLIN, FRANKFURT, Datadog
+from tests.vendors.datadog import connection as datadog_connection
 from tests.vendors.pingdom import Pingdom
 from tests.vendors.serving import connection_to, serving
 from tests.vendors.uptimerobot import UptimeRobot, tell
@@ -37,6 +39,32 @@ def test_values_of_zabbix_are_the_truth(bare_warehouse: BareWarehouse, tmp_path:
             reports = night(bare_warehouse, [source, register_of(world)], as_of, tmp_path / "target")
             assert reports[0].rows_rejected == 0
         assert measured(bare_warehouse, world) == world.truth
+        assert any(at_ms % 1000 for at_ms, _ in world.samples)
+
+
+def test_runs_of_datadog_are_the_truth(bare_warehouse: BareWarehouse, tmp_path: Path) -> None:
+    account = Datadog()
+    # This vendor's probes are told to the millisecond.
+    with uptime_world(tmp_path, "kaveri") as world, serving(account) as url:
+        test = account.test(world.vendor.monitor)
+        source = datadog_connection(url, world.vendor.prometheus_source, tests=[test])
+        key = f"kind: monitor, value: {world.vendor.monitor}"
+        believe(bare_warehouse, world, tmp_path, {key: f"{key}@{FRANKFURT}"})
+        rest = list(world.samples)
+        for as_of in (HALFWAY, AS_OF):
+            seen = [sample for sample in rest if sample[0] < as_of.timestamp() * 1000]
+            rest = rest[len(seen) :]
+            for at_ms, value in seen:
+                at = datetime.fromtimestamp(at_ms / 1000, UTC)
+                account.run(test, at, "passed" if value else "failed")
+                if at_ms % 10 == 0:
+                    # The contract names one location, and what looks at something else says nothing of it.
+                    account.run(test, at, "failed" if value else "passed", location=DUBLIN)
+                    account.run(test, at, "failed", run_type="ci")
+            reports = night(bare_warehouse, [source, register_of(world)], as_of, tmp_path / "target")
+            assert reports[0].rows_rejected == 0
+        assert measured(bare_warehouse, world) == world.truth
+        assert any(month[3] > 0 for month in world.truth.values()), "nothing was unknown"
         assert any(at_ms % 1000 for at_ms, _ in world.samples)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from avoir.sources import (
     asana,
+    datadog,
     einvoice_folder,
     einvoice_mail,
     einvoice_s3,
@@ -49,6 +50,7 @@ SYSTEMS: tuple[System, ...] = (
     uptimerobot.SYSTEM,
     pingdom.SYSTEM,
     zabbix.SYSTEM,
+    datadog.SYSTEM,
     incident_log.SYSTEM,
     einvoice_folder.SYSTEM,
     einvoice_sftp.SYSTEM,

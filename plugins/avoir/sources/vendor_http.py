@@ -1,8 +1,9 @@
 """HTTP towards vendors: retries, refusals and malformed answers, the same for every system.
 
-dlt's client does the waiting: 429 with ``Retry-After``, 5xx, dropped connections and bodies shorter than
-announced are tried again. Everything else is an error that says what happened, and never shows the secret:
-a redirect or a next link to another host is not followed, since it would carry the credentials there.
+dlt's client does the waiting: 429 with ``Retry-After`` (or seconds in ``X-RateLimit-Reset``), 5xx, dropped
+connections and bodies shorter than announced are tried again. Everything else is an error that says what
+happened, and never shows the secret: a redirect or a next link to another host is not followed, since it
+would carry the credentials there.
 """
 
 from __future__ import annotations
@@ -91,17 +92,16 @@ class TokenAuth:
 
 @dataclass(frozen=True)
 class HeaderAuth:
-    """A secret in a header of the vendor's own."""
+    """Secrets in headers of the vendor's own, by their names."""
 
-    name: str
-    key: str
+    keys: Mapping[str, str]
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers[self.name] = self.key
+        request.headers.update(self.keys)
         return request
 
     def __repr__(self) -> str:
-        return f"HeaderAuth({self.name})"
+        return f"HeaderAuth({', '.join(self.keys)})"
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,7 @@ class VendorApi:
         headers: sent with every request, beside those that make it one for JSON.
         token: a bearer token that was given for the username and the secret.
         key_header: the header that carries the secret where the vendor has one of its own.
+        keys: the secrets of a vendor that wants several, by the headers that carry them.
         token_scheme: what stands before the secret in ``Authorization`` where there is no username; None
             where the vendor takes its key elsewhere.
     """
@@ -147,6 +148,7 @@ class VendorApi:
         *,
         token: str | None = None,
         key_header: str = "",
+        keys: Mapping[str, str] | None = None,
         token_scheme: str | None = "Bearer",  # noqa: S107 - a name
     ) -> None:
         self.source = source
@@ -154,8 +156,8 @@ class VendorApi:
         self._auth: BasicAuth | TokenAuth | HeaderAuth | NoAuth = NoAuth()
         if token is not None:
             self._auth = TokenAuth("Bearer", token)
-        elif key_header:
-            self._auth = HeaderAuth(key_header, source.secret)
+        elif keys or key_header:
+            self._auth = HeaderAuth(keys or {key_header: source.secret})
         elif source.username is not None:
             self._auth = BasicAuth(source.username, source.secret)
         elif source.secret_place is not None and token_scheme is not None:
@@ -202,6 +204,7 @@ class VendorApi:
                 headers=self._headers,
                 auth=self._auth,
                 allow_redirects=False,
+                hooks={"response": _tell_when},
                 **what,
             )
         except requests.RequestException as error:
@@ -288,8 +291,23 @@ def _asks_to_wait(response: requests.Response | None, error: BaseException | Non
     return response is not None and response.status_code == 403 and "Retry-After" in response.headers
 
 
+def _tell_when(response: requests.Response, **_: Any) -> None:
+    """Say how long to wait in the header that the client knows, where a vendor says it in another only."""
+    seconds = _seconds_to_reset(response)
+    if response.status_code == 429 and seconds is not None:
+        response.headers.setdefault("Retry-After", seconds)
+
+
+def _seconds_to_reset(response: requests.Response) -> str | None:
+    """``X-RateLimit-Reset`` as Datadog means it: in so many seconds."""
+    text = response.headers.get("X-RateLimit-Reset", "")
+    return text if re.fullmatch(r"\d{1,6}", text, re.ASCII) else None
+
+
 def _reset_of(response: requests.Response) -> str:
-    """When a limit is lifted, as GitHub states it: seconds since 1970."""
+    """When a limit is lifted: in some seconds, or, as GitHub states it, seconds since 1970."""
+    if (seconds := _seconds_to_reset(response)) is not None:
+        return f" for another {seconds} seconds"
     text = response.headers.get("X-RateLimit-Reset", "")
     if not re.fullmatch(r"\d{1,11}", text, re.ASCII):
         return ""
