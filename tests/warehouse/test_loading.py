@@ -463,14 +463,29 @@ def test_batches_of_an_older_warehouse_learn_their_stretch(connection: psycopg.C
 
 
 def test_samples_of_an_earlier_release_kept_a_hash_and_new_ones_have_none(
-    connection: psycopg.Connection, told: dict[str, Any]
+    warehouse_dsn: str, connection: psycopg.Connection, told: dict[str, Any]
 ) -> None:
+    first, second, third = (JANUARY.start + timedelta(minutes=n) for n in range(3))
+    told["prometheus"] = [series(first)]
+    load_window(connection, PROBES, JANUARY)
     connection.execute("alter table raw_prometheus.samples add column _row_hash text")
+    connection.execute("update raw_prometheus.samples set _row_hash = 'as it was'")
     connection.execute("alter table raw_prometheus.samples alter column _row_hash set not null")
     create_raw(connection)
     connection.commit()
-    told["prometheus"] = [series(JANUARY.start), samples(JANUARY.start + timedelta(minutes=1))]
+    told["prometheus"] = [series(first, second), samples(third)]
     assert load_window(connection, PROBES, JANUARY).rows_landed == 2
+    told["prometheus"] = [series(FEBRUARY.start)]
+    assert load_window(connection, PROBES, FEBRUARY).rows_landed == 1
+    # Who makes the warehouse ready again waits for nobody who reads.
+    with psycopg.connect(warehouse_dsn) as reader:
+        assert reader.execute("select count(_row_hash), count(*) from raw_prometheus.samples").fetchone() == (
+            1,
+            4,
+        )
+        connection.execute("set local lock_timeout = '5s'")
+        create_raw(connection)
+    connection.commit()
 
 
 def test_a_sample_read_in_another_zone_is_the_same_sample(
