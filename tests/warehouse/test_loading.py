@@ -376,6 +376,18 @@ def test_a_series_lands_as_its_rows_do(connection: psycopg.Connection, told: dic
     assert {row[1] for row in landed_samples(connection)} == {as_rows.batch_id}
 
 
+def test_a_name_lands_as_it_was_told_whatever_a_session_speaks(
+    warehouse_dsn: str, connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    told["prometheus"] = [
+        series(JANUARY.start, monitor="häuser €"),
+        Rows("samples", [("flüsse €", "2026-01-02T00:00:00Z", "1")], [1]),
+    ]
+    with psycopg.connect(warehouse_dsn, client_encoding="latin9") as elsewhere:
+        load_window(elsewhere, PROBES, JANUARY)
+    assert [row[4] for row in landed_samples(connection)] == ["flüsse €", "häuser €"]
+
+
 def test_a_long_series_is_numbered_throughout(
     connection: psycopg.Connection, told: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
