@@ -16,8 +16,11 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg import sql
 
-from avoir import loading
+from avoir import loading, row_identity
+from avoir.evidence.asking import Asking
+from avoir.evidence.records import payloads_of, raw_rows
 from avoir.loading import LoadingError, LoadReport, load_window, next_window
 from avoir.quarantine import kept_aside, kept_records, retry
 from avoir.raw_tables import create_raw, raw_ddl
@@ -538,6 +541,38 @@ def test_samples_of_a_load_lie_in_the_order_that_evidence_looks_them_up_by(
     (removed,) = re.findall(r'"Rows Removed by Index Recheck": (\d+)', json.dumps(plan))
     assert int(removed) < 4000
     connection.commit()
+
+
+def test_two_samples_of_one_number_and_instant_are_told_apart_by_their_content(
+    connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    told["prometheus"] = [
+        samples(JANUARY.start, value="0"),
+        samples(JANUARY.start, value="1"),
+        series(JANUARY.start, monitor="db"),
+    ]
+    load_window(connection, PROBES, JANUARY)
+    asking = Asking(connection, limit=10)
+    monitors = sql.SQL("raw.monitor = any(%s)")
+    evidence = raw_rows(asking, "raw_prometheus.samples", monitors, [["web", "db"]], PROBES.name)
+    payloads = payloads_of(asking, "raw_prometheus.samples", evidence)
+    values = {
+        row["row_hash"]: payloads["raw_prometheus.samples", "probes", row["row_hash"], row["batch_id"], 1]
+        for row in evidence
+    }
+    assert len(values) == 3
+    assert sorted((one["monitor"], one["value"]) for one in values.values()) == [
+        ("db", 1),
+        ("web", 0),
+        ("web", 1),
+    ]
+    ((hashed,),) = connection.execute(
+        sql.SQL("select count(*) from raw_prometheus.samples as raw where {} = any(%s)").format(
+            row_identity.of_raw(system_named("prometheus").table("samples"))
+        ),
+        (list(values),),
+    ).fetchall()
+    assert hashed == 3
 
 
 @pytest.mark.parametrize("table", ["sys_audit", "samples_2026_01"])
