@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import threading
 import time
@@ -34,6 +35,7 @@ from avoir.sources.model import (
     System,
     Window,
 )
+from avoir.sources.prometheus import LONGEST_NAME_BYTES
 from avoir.sources.register import SYSTEMS
 from avoir.sources.series import Series
 
@@ -399,6 +401,21 @@ def test_a_long_series_is_numbered_throughout(
     told["prometheus"] = [series(*instants)]
     load_window(connection, PROBES, JANUARY)
     assert [(row[3], row[5]) for row in landed_samples(connection)] == list(enumerate(instants, start=1))
+
+
+def test_the_longest_name_of_a_monitor_fits_into_a_summary(
+    warehouse_dsn: str, connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    # No text that could be compressed, and names that differ from their first letter on.
+    first, last = (f"{letter}{random.Random(letter).randbytes(1500).hex()}"[:3000] for letter in "az")
+    assert {len(name.encode()) for name in (first, last)} == {LONGEST_NAME_BYTES}
+    minutes = [JANUARY.start + timedelta(minutes=n) for n in range(100)]
+    told["prometheus"] = [series(*minutes, monitor=name) for name in (last, first)]
+    assert load_window(connection, PROBES, JANUARY).rows_landed == 200
+    with psycopg.connect(warehouse_dsn, autocommit=True) as other:
+        other.execute("vacuum raw_prometheus.samples_2026_01")
+    told["prometheus"] = [samples(minutes[0])]
+    assert load_window(connection, PROBES, JANUARY).rows_landed == 1
 
 
 def test_a_series_lands_once_whatever_was_there(connection: psycopg.Connection, told: dict[str, Any]) -> None:

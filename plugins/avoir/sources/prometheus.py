@@ -46,6 +46,9 @@ SAMPLES = Table(
 MOST_SAMPLES = 400_000
 """What an answer should hold at most, since it is in memory as a whole: the next ones ask for less."""
 
+LONGEST_NAME_BYTES = 3000
+"""Longest name of a monitor: the summary of a stretch of pages holds two of them on one page."""
+
 FIRST_STRETCH = timedelta(days=1)
 SHORTEST_STRETCH = timedelta(minutes=1)
 LONGEST_STRETCH = timedelta(days=31)
@@ -149,6 +152,11 @@ def _labelled(source: SourceConnection, item: object) -> tuple[str, list[Any]]:
     if not isinstance(monitor, str) or not monitor:
         known = ", ".join(sorted(map(str, metric)))
         raise IncompleteAnswerError(f"source {source.name}: a series has no label {name}; it has {known}")
+    if len(monitor.encode(errors="replace")) > LONGEST_NAME_BYTES:
+        raise IncompleteAnswerError(
+            f"source {source.name}: a series has a {name} of more than {LONGEST_NAME_BYTES} bytes, "
+            f"{monitor[:60]!r}…; narrow the query or choose another label"
+        )
     return monitor, values
 
 

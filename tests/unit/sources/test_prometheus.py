@@ -137,6 +137,7 @@ def test_values_that_are_neither_up_nor_down_are_rejected(vendor: Vendor) -> Non
             matrix(*[{"metric": {"instance": "web"}, "values": [[0, "1"]]}] * 2),
             "several series with instance='web'",
         ),
+        (matrix({"metric": {"instance": "ü" * 1501}, "values": [[0, "1"]]}), "of more than 3000 bytes, 'üüü"),
         (matrix({"metric": {"instance": "web"}}), "without its labels or its values"),
         (matrix({"metric": {"instance": "web"}, "values": []}), "a series of 'web' without its samples"),
         (matrix({"metric": {"instance": "web"}, "values": [[0, "1"]]}), "not the answer to that"),
