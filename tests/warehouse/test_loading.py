@@ -393,6 +393,32 @@ def test_a_name_lands_as_it_was_told_whatever_a_session_speaks(
     assert [row[4] for row in landed_samples(connection)] == ["flüsse €", "häuser €"]
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Paris", "America/St_Johns"])
+@pytest.mark.parametrize(
+    "instant",
+    [
+        datetime(1970, 1, 1, 0, 0, 0, 1000, tzinfo=UTC),
+        datetime(1999, 12, 31, 23, 59, 59, 999000, tzinfo=UTC),
+        datetime(2026, 3, 29, 1, 0, tzinfo=UTC),
+        datetime(2026, 10, 25, 0, 59, 59, 999000, tzinfo=UTC),
+        datetime(2199, 12, 31, 23, 59, 59, 999000, tzinfo=UTC),
+    ],
+)
+def test_an_instant_lands_as_itself_in_any_session(
+    warehouse_dsn: str, connection: psycopg.Connection, told: dict[str, Any], instant: datetime, zone: str
+) -> None:
+    told["prometheus"] = [series(instant - timedelta(milliseconds=1), instant)]
+    window = Window(instant - timedelta(microseconds=1000), instant + timedelta(microseconds=1))
+    with psycopg.connect(warehouse_dsn, options=f"-c timezone={zone}") as elsewhere:
+        assert load_window(elsewhere, PROBES, window).rows_landed == 2
+        told["prometheus"] = [samples(instant - timedelta(milliseconds=1), instant)]
+        assert load_window(elsewhere, PROBES, window).rows_landed == 0
+    assert [row[5] for row in landed_samples(connection)] == [instant - timedelta(milliseconds=1), instant]
+    stretch = connection.execute("select landed_from, landed_to from loads.batches order by 1").fetchall()
+    connection.commit()
+    assert stretch[0] == (instant - timedelta(milliseconds=1), instant + timedelta(microseconds=1))
+
+
 def test_a_long_series_is_numbered_throughout(
     connection: psycopg.Connection, told: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from vendor_server import Answered, Vendor
 from avoir.sources import prometheus
 from avoir.sources.model import NothingLanded, Rejected, Rows, Window
 from avoir.sources.prometheus import fetch
+from avoir.sources.reaching import reach
 from avoir.sources.vendor_http import IncompleteAnswerError
 
 WINDOW = Window(datetime(2026, 1, 30, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC))
@@ -197,6 +198,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from avoir.sources.model import NothingLanded, SourceConnection, Window
 from avoir.sources.prometheus import fetch
+from avoir.sources.reaching import reach
 
 start = datetime(2026, 1, 30, tzinfo=UTC)
 options = {"query": "probe_success", "monitor_label": "instance"}
@@ -240,3 +242,9 @@ def test_what_the_next_stretch_fails_with_is_raised_after_this_one_was_told(vend
     assert len(first.values) == 1
     with pytest.raises(IncompleteAnswerError, match="too many samples"):
         next(items)
+
+
+def test_a_source_that_gives_series_is_reached_by_its_first_sample(vendor: Vendor) -> None:
+    vendor.answer = Prometheus({"web": [(seconds(WINDOW.end - timedelta(hours=n)), "1") for n in (3, 2, 1)]})
+    reached = reach(vendor.connection("prometheus", username=None), WINDOW.end)
+    assert reached.record == "samples monitor=web sampled_at=2026-03-01 21:00:00.000+00"
