@@ -22,6 +22,7 @@ from psycopg import sql
 from avoir import loading, row_identity
 from avoir.evidence.asking import Asking
 from avoir.evidence.records import payloads_of, raw_rows
+from avoir.landing import Landing
 from avoir.loading import LoadingError, LoadReport, load_window, next_window
 from avoir.quarantine import kept_aside, kept_records, retry
 from avoir.raw_tables import create_raw, raw_ddl
@@ -584,6 +585,32 @@ def test_samples_of_a_load_lie_in_the_order_that_evidence_looks_them_up_by(
     (removed,) = re.findall(r'"Rows Removed by Index Recheck": (\d+)', json.dumps(plan))
     assert int(removed) < 4000
     connection.commit()
+
+
+def test_whether_a_source_has_samples_is_looked_up_and_not_read_through(
+    warehouse_dsn: str, connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    minutes = [JANUARY.start + timedelta(minutes=n) for n in range(3000)]
+    told["prometheus"] = [series(*minutes, monitor=name) for name in "abcd"]
+    load_window(connection, PROBES, JANUARY)
+    with psycopg.connect(warehouse_dsn, autocommit=True) as other:
+        other.execute("vacuum analyze raw_prometheus.samples")
+
+    scans: list[Any] = []
+
+    def asking(source: SourceConnection, window: Window, landed: Landed) -> Iterator[Any]:
+        yield series(minutes[-1], monitor="a")
+        assert isinstance(landed, Landing)
+        scans.extend(
+            landed.connection.execute(
+                "select seq_scan, idx_scan from pg_stat_xact_user_tables where relname = 'samples_2026_01'"
+            )
+        )
+
+    told["prometheus"] = asking
+    with psycopg.connect(warehouse_dsn) as own:
+        assert load_window(own, PROBES, Window(minutes[-60], JANUARY.end)).rows_duplicate == 1
+    assert scans == [(0, 1)]
 
 
 def test_two_samples_of_one_number_and_instant_are_told_apart_by_their_content(
