@@ -206,8 +206,8 @@ class Landing:
 
     def _has_any(self, table: Table, first: datetime, last: datetime) -> bool:
         """Whether a partitioned table holds a row of the source from ``first`` to ``last``, both included."""
-        # One row would do, so the planner reads a month through from its beginning, and what is asked for lies
-        # at its end every night.
+        # One row would do, so the planner reads a month through from its beginning; what is asked for every
+        # night lies at its end.
         self.connection.execute("set local enable_seqscan = off")
         row = self.connection.execute(
             sql.SQL(
