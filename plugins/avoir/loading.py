@@ -77,6 +77,8 @@ def load_window(
                 last = window.end - timedelta(microseconds=1)
                 create_partitions(connection, system.schema, table, window.start, last)
     with connection.transaction():
+        # What is copied is UTF-8, whatever the environment or the role would have the session speak.
+        connection.execute("set local client_encoding = 'UTF8'")
         _lock_source(connection, source)
         landing = Landing(connection, source, system, window, dag_run_id)
         for item in system.fetch(source, window, landing):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
@@ -133,6 +134,19 @@ def test_raw_rows_come_with_batch_and_file(
         (invoice["raw_table"], invoice["batch_id"], invoice["source_row"], invoice["natural_key"]),
     ).fetchall()
     assert payload == [(invoice["payload"],)]
+
+
+@pytest.mark.parametrize("indicator", ["clock", "availability"])
+def test_the_query_for_auditors_gives_the_rows_that_explain_shows(
+    explained: dict[str, dict[str, Any]], auditor: psycopg.Connection, indicator: str
+) -> None:
+    one = a_line(explained, indicator)
+    text = (CHECKOUT / "docs" / "evidence.md").read_text()
+    (query,) = re.findall(r"^with e as \($.*?;$", text, re.MULTILINE | re.DOTALL)
+    (line_id,) = set(re.findall(r"'([0-9a-f]{32})'", query))
+    rows = auditor.execute(query.replace(line_id, one["line"]["penalty_line_id"]).encode()).fetchall()
+    told = [(raw["evidence_kind"], raw["natural_key"], raw["payload"]) for raw in one["raw"]]
+    assert sorted(rows, key=str) == sorted(told, key=str)
 
 
 def test_what_a_row_reaches_holds_every_credit_that_rests_on_it(

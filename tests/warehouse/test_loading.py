@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import threading
 import time
@@ -16,8 +17,12 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg import sql
 
-from avoir import loading
+from avoir import loading, row_identity
+from avoir.evidence.asking import Asking
+from avoir.evidence.records import payloads_of, raw_rows
+from avoir.landing import Landing
 from avoir.loading import LoadingError, LoadReport, load_window, next_window
 from avoir.quarantine import kept_aside, kept_records, retry
 from avoir.raw_tables import create_raw, raw_ddl
@@ -31,6 +36,7 @@ from avoir.sources.model import (
     System,
     Window,
 )
+from avoir.sources.prometheus import LONGEST_NAME_BYTES
 from avoir.sources.register import SYSTEMS
 from avoir.sources.series import Series
 
@@ -376,6 +382,44 @@ def test_a_series_lands_as_its_rows_do(connection: psycopg.Connection, told: dic
     assert {row[1] for row in landed_samples(connection)} == {as_rows.batch_id}
 
 
+def test_a_name_lands_as_it_was_told_whatever_a_session_speaks(
+    warehouse_dsn: str, connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    told["prometheus"] = [
+        series(JANUARY.start, monitor="häuser €"),
+        Rows("samples", [("flüsse €", "2026-01-02T00:00:00Z", "1")], [1]),
+    ]
+    with psycopg.connect(warehouse_dsn, client_encoding="latin9") as elsewhere:
+        load_window(elsewhere, PROBES, JANUARY)
+    assert [row[4] for row in landed_samples(connection)] == ["flüsse €", "häuser €"]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Paris", "America/St_Johns"])
+@pytest.mark.parametrize(
+    "instant",
+    [
+        datetime(1970, 1, 1, 0, 0, 0, 1000, tzinfo=UTC),
+        datetime(1999, 12, 31, 23, 59, 59, 999000, tzinfo=UTC),
+        datetime(2026, 3, 29, 1, 0, tzinfo=UTC),
+        datetime(2026, 10, 25, 0, 59, 59, 999000, tzinfo=UTC),
+        datetime(2199, 12, 31, 23, 59, 59, 999000, tzinfo=UTC),
+    ],
+)
+def test_an_instant_lands_as_itself_in_any_session(
+    warehouse_dsn: str, connection: psycopg.Connection, told: dict[str, Any], instant: datetime, zone: str
+) -> None:
+    told["prometheus"] = [series(instant - timedelta(milliseconds=1), instant)]
+    window = Window(instant - timedelta(microseconds=1000), instant + timedelta(microseconds=1))
+    with psycopg.connect(warehouse_dsn, options=f"-c timezone={zone}") as elsewhere:
+        assert load_window(elsewhere, PROBES, window).rows_landed == 2
+        told["prometheus"] = [samples(instant - timedelta(milliseconds=1), instant)]
+        assert load_window(elsewhere, PROBES, window).rows_landed == 0
+    assert [row[5] for row in landed_samples(connection)] == [instant - timedelta(milliseconds=1), instant]
+    stretch = connection.execute("select landed_from, landed_to from loads.batches order by 1").fetchall()
+    connection.commit()
+    assert stretch[0] == (instant - timedelta(milliseconds=1), instant + timedelta(microseconds=1))
+
+
 def test_a_long_series_is_numbered_throughout(
     connection: psycopg.Connection, told: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -384,6 +428,21 @@ def test_a_long_series_is_numbered_throughout(
     told["prometheus"] = [series(*instants)]
     load_window(connection, PROBES, JANUARY)
     assert [(row[3], row[5]) for row in landed_samples(connection)] == list(enumerate(instants, start=1))
+
+
+def test_the_longest_name_of_a_monitor_fits_into_a_summary(
+    warehouse_dsn: str, connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    # No text that could be compressed, and names that differ from their first letter on.
+    first, last = (f"{letter}{random.Random(letter).randbytes(1500).hex()}"[:3000] for letter in "az")
+    assert {len(name.encode()) for name in (first, last)} == {LONGEST_NAME_BYTES}
+    minutes = [JANUARY.start + timedelta(minutes=n) for n in range(100)]
+    told["prometheus"] = [series(*minutes, monitor=name) for name in (last, first)]
+    assert load_window(connection, PROBES, JANUARY).rows_landed == 200
+    with psycopg.connect(warehouse_dsn, autocommit=True) as other:
+        other.execute("vacuum raw_prometheus.samples_2026_01")
+    told["prometheus"] = [samples(minutes[0])]
+    assert load_window(connection, PROBES, JANUARY).rows_landed == 1
 
 
 def test_a_series_lands_once_whatever_was_there(connection: psycopg.Connection, told: dict[str, Any]) -> None:
@@ -463,14 +522,29 @@ def test_batches_of_an_older_warehouse_learn_their_stretch(connection: psycopg.C
 
 
 def test_samples_of_an_earlier_release_kept_a_hash_and_new_ones_have_none(
-    connection: psycopg.Connection, told: dict[str, Any]
+    warehouse_dsn: str, connection: psycopg.Connection, told: dict[str, Any]
 ) -> None:
+    first, second, third = (JANUARY.start + timedelta(minutes=n) for n in range(3))
+    told["prometheus"] = [series(first)]
+    load_window(connection, PROBES, JANUARY)
     connection.execute("alter table raw_prometheus.samples add column _row_hash text")
+    connection.execute("update raw_prometheus.samples set _row_hash = 'as it was'")
     connection.execute("alter table raw_prometheus.samples alter column _row_hash set not null")
     create_raw(connection)
     connection.commit()
-    told["prometheus"] = [series(JANUARY.start), samples(JANUARY.start + timedelta(minutes=1))]
+    told["prometheus"] = [series(first, second), samples(third)]
     assert load_window(connection, PROBES, JANUARY).rows_landed == 2
+    told["prometheus"] = [series(FEBRUARY.start)]
+    assert load_window(connection, PROBES, FEBRUARY).rows_landed == 1
+    # Who makes the warehouse ready again waits for nobody who reads.
+    with psycopg.connect(warehouse_dsn) as reader:
+        assert reader.execute("select count(_row_hash), count(*) from raw_prometheus.samples").fetchone() == (
+            1,
+            4,
+        )
+        connection.execute("set local lock_timeout = '5s'")
+        create_raw(connection)
+    connection.commit()
 
 
 def test_a_sample_read_in_another_zone_is_the_same_sample(
@@ -511,6 +585,64 @@ def test_samples_of_a_load_lie_in_the_order_that_evidence_looks_them_up_by(
     (removed,) = re.findall(r'"Rows Removed by Index Recheck": (\d+)', json.dumps(plan))
     assert int(removed) < 4000
     connection.commit()
+
+
+def test_whether_a_source_has_samples_is_looked_up_and_not_read_through(
+    warehouse_dsn: str, connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    minutes = [JANUARY.start + timedelta(minutes=n) for n in range(3000)]
+    told["prometheus"] = [series(*minutes, monitor=name) for name in "abcd"]
+    load_window(connection, PROBES, JANUARY)
+    with psycopg.connect(warehouse_dsn, autocommit=True) as other:
+        other.execute("vacuum analyze raw_prometheus.samples")
+
+    scans: list[Any] = []
+
+    def asking(source: SourceConnection, window: Window, landed: Landed) -> Iterator[Any]:
+        yield series(minutes[-1], monitor="a")
+        assert isinstance(landed, Landing)
+        scans.extend(
+            landed.connection.execute(
+                "select seq_scan, idx_scan from pg_stat_xact_user_tables where relname = 'samples_2026_01'"
+            )
+        )
+
+    told["prometheus"] = asking
+    with psycopg.connect(warehouse_dsn) as own:
+        assert load_window(own, PROBES, Window(minutes[-60], JANUARY.end)).rows_duplicate == 1
+    assert scans == [(0, 1)]
+
+
+def test_two_samples_of_one_number_and_instant_are_told_apart_by_their_content(
+    connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    told["prometheus"] = [
+        samples(JANUARY.start, value="0"),
+        samples(JANUARY.start, value="1"),
+        series(JANUARY.start, monitor="db"),
+    ]
+    load_window(connection, PROBES, JANUARY)
+    asking = Asking(connection, limit=10)
+    monitors = sql.SQL("raw.monitor = any(%s)")
+    evidence = raw_rows(asking, "raw_prometheus.samples", monitors, [["web", "db"]], PROBES.name)
+    payloads = payloads_of(asking, "raw_prometheus.samples", evidence)
+    values = {
+        row["row_hash"]: payloads["raw_prometheus.samples", "probes", row["row_hash"], row["batch_id"], 1]
+        for row in evidence
+    }
+    assert len(values) == 3
+    assert sorted((one["monitor"], one["value"]) for one in values.values()) == [
+        ("db", 1),
+        ("web", 0),
+        ("web", 1),
+    ]
+    ((hashed,),) = connection.execute(
+        sql.SQL("select count(*) from raw_prometheus.samples as raw where {} = any(%s)").format(
+            row_identity.of_raw(system_named("prometheus").table("samples"))
+        ),
+        (list(values),),
+    ).fetchall()
+    assert hashed == 3
 
 
 @pytest.mark.parametrize("table", ["sys_audit", "samples_2026_01"])

@@ -12,7 +12,8 @@ built as (
 
 landed as (
 
-    -- A batch of an earlier release knows its window only. By what was built and not by the highest number: a load may commit after one that began later.
+    -- A batch of an earlier release knows its window only. By what was built and not by the highest number: a load may
+    -- commit after one that began later.
     select
         batches.batch_id,
         batches.source_name,

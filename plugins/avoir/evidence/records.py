@@ -48,7 +48,7 @@ def with_payloads(
     told = list(evidence)
     payloads: dict[tuple[str, str, str, int, int], Row] = {}
     for table in sorted({one["raw_table"] for one in told}):
-        payloads |= _payloads(asking, table, [one for one in told if one["raw_table"] == table])
+        payloads |= payloads_of(asking, table, [one for one in told if one["raw_table"] == table])
     batches = _batches(asking, sorted({one["batch_id"] for one in told}), closed_key)
     files = _files(
         asking, sorted({one["source_file_id"] for one in told if one["source_file_id"] is not None})
@@ -75,16 +75,18 @@ def _raw_key(table: str, one: Row) -> tuple[str, str, str, int, int]:
     return (table, one["source_name"], one["row_hash"], one["batch_id"], one["source_row"])
 
 
-def _payloads(
+def payloads_of(
     asking: Asking, table_name: str, evidence: Sequence[Row]
 ) -> dict[tuple[str, str, str, int, int], Row]:
+    """The whole row behind each of a table's: by table, source, hash, batch and row."""
     system, table = RAW_TABLES[table_name]
     if table.partition:
-        # The key's other part comes before the instant, which holds no bar.
+        # The key's other part comes before the instant, which holds no bar. The hash is not kept: it is
+        # computed of what is found by the rest, not of all that might be it.
         (subject,) = (name for name in table.key if name != table.partition)
         found_by: sql.Composable = sql.SQL(
             "raw.{partition} = wanted.record_at and raw.{subject} = wanted.subject "
-            "and raw.{partition} between {first} and {last}"
+            "and raw.{partition} between {first} and {last} and raw.{subject} = any(%(subjects)s)"
         ).format(
             partition=sql.Identifier(table.partition),
             subject=sql.Identifier(subject),
@@ -93,6 +95,7 @@ def _payloads(
         )
     else:
         found_by = sql.SQL('raw._row_hash = wanted.row_hash collate "C"')
+    subjects = [one["natural_key"].rpartition("|")[0] for one in evidence]
     rows = asking.rows(
         sql.SQL(
             """
@@ -102,8 +105,7 @@ def _payloads(
                 %(at)s::timestamptz[], %(subject)s::text[])
                 as wanted (row_hash, source_name, batch_id, source_row, record_at, subject)
             inner join {table} as raw
-                on {found_by} and {row_hash} = wanted.row_hash collate "C"
-                and raw._source_name = wanted.source_name and raw._batch_id = wanted.batch_id
+                on {found_by} and raw._source_name = wanted.source_name and raw._batch_id = wanted.batch_id
                 and raw._source_row = wanted.source_row
             """
         ).format(
@@ -118,7 +120,8 @@ def _payloads(
             "batch": [one["batch_id"] for one in evidence],
             "row": [one["source_row"] for one in evidence],
             "at": [one["record_at"] for one in evidence],
-            "subject": [one["natural_key"].rpartition("|")[0] for one in evidence],
+            "subject": subjects,
+            "subjects": sorted(set(subjects)),
         },
     )
     return {_raw_key(table_name, row): json.loads(row["payload"]) for row in rows}

@@ -12,12 +12,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from avoir.sources.ahead import begun
 from avoir.sources.instants import instant_text, milliseconds
 from avoir.sources.model import (
     Column,
@@ -45,6 +45,9 @@ SAMPLES = Table(
 
 MOST_SAMPLES = 400_000
 """What an answer should hold at most, since it is in memory as a whole: the next ones ask for less."""
+
+LONGEST_NAME_BYTES = 3000
+"""Longest name of a monitor: the summary of a stretch of pages holds two of them on one page."""
 
 FIRST_STRETCH = timedelta(days=1)
 SHORTEST_STRETCH = timedelta(minutes=1)
@@ -74,30 +77,27 @@ def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[
 def _stretches(api: VendorApi, window: Window) -> Iterator[list[Rows | Series | Rejected]]:
     """What each stretch of the window gave. While one is landed the next one is asked for."""
     length = FIRST_STRETCH
-    ahead = ThreadPoolExecutor(max_workers=1, thread_name_prefix=api.source.name)
-    try:
-        stretch = Window(window.start, min(window.start + length, window.end))
-        asked = ahead.submit(_samples_of, api, stretch)
-        while True:
-            given, told = asked.result()
-            if given > MOST_SAMPLES:
-                length = max(length / 2, SHORTEST_STRETCH)
-            elif 2 * given <= MOST_SAMPLES:
-                length = min(length * 2, LONGEST_STRETCH)
-            is_last = stretch.end == window.end
-            if not is_last:
-                stretch = Window(stretch.end, min(stretch.end + length, window.end))
-                asked = ahead.submit(_samples_of, api, stretch)
-            yield told
-            if is_last:
-                return
-    finally:
-        # Who has read enough does not wait for an answer that nobody wants any more.
-        ahead.shutdown(wait=False, cancel_futures=True)
+    stretch = Window(window.start, min(window.start + length, window.end))
+    asked = begun(_samples_of, api, stretch)
+    while True:
+        given, told = asked.result()
+        if given > MOST_SAMPLES:
+            length = max(length / -(-given // MOST_SAMPLES), SHORTEST_STRETCH)
+        elif 2 * given <= MOST_SAMPLES:
+            length = min(length * 2, LONGEST_STRETCH)
+        is_last = stretch.end == window.end
+        if not is_last:
+            stretch = Window(stretch.end, min(stretch.end + length, window.end))
+            asked = begun(_samples_of, api, stretch)
+        yield told
+        if is_last:
+            return
 
 
 def _samples_of(api: VendorApi, stretch: Window) -> tuple[int, list[Rows | Series | Rejected]]:
     """How many samples the server gave of a stretch, and they, with what of them is none."""
+    if milliseconds(stretch.start) == milliseconds(stretch.end):
+        return 0, []  # Prometheus counts in milliseconds and refuses a range of none.
     given = 0
     told: list[Rows | Series | Rejected] = []
     for monitor, values in _series_of(api, stretch):
@@ -152,6 +152,11 @@ def _labelled(source: SourceConnection, item: object) -> tuple[str, list[Any]]:
     if not isinstance(monitor, str) or not monitor:
         known = ", ".join(sorted(map(str, metric)))
         raise IncompleteAnswerError(f"source {source.name}: a series has no label {name}; it has {known}")
+    if len(monitor.encode(errors="replace")) > LONGEST_NAME_BYTES:
+        raise IncompleteAnswerError(
+            f"source {source.name}: a series has a {name} of more than {LONGEST_NAME_BYTES} bytes, "
+            f"{monitor[:60]!r}…; narrow the query or choose another label"
+        )
     return monitor, values
 
 
@@ -192,7 +197,7 @@ def _judged_samples(monitor: str, values: list[Any], stretch: Window) -> tuple[R
         if told.setdefault(at, figure) != figure:
             rejected.append(_malformed(monitor, value, number, "conflicting_sample", "two values at once"))
             continue
-        rows.append((monitor, instant_text(at), str(text)))
+        rows.append((monitor, instant_text(at), repr(figure)))
         numbers.append(number)
     return Rows(SAMPLES.name, rows, numbers), rejected
 

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from avoir.sources.instants import instant_text
 from avoir.sources.model import Rows
 
-BLOCK_SAMPLES = 50_000
+#: How many samples are copied as one piece, and how many bytes of them at most: a monitor's name may be long.
+BLOCK_SAMPLES, BLOCK_BYTES = 50_000, 16_000_000
 # Signature, flags and length of the extension; then a row of -1 fields.
 _COPY_HEAD, _COPY_END = b"PGCOPY\n\xff\r\n\x00" + bytes(8), b"\xff\xff"
 _POSTGRES_EPOCH_US = (datetime(2000, 1, 1, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(
@@ -80,8 +81,9 @@ class Series:
             ]
         )
         yield _COPY_HEAD
-        for start in range(0, len(self), BLOCK_SAMPLES):
-            milliseconds = self.milliseconds[start : start + BLOCK_SAMPLES]
+        length = max(1, min(BLOCK_SAMPLES, BLOCK_BYTES // layout.itemsize))
+        for start in range(0, len(self), length):
+            milliseconds = self.milliseconds[start : start + length]
             block = np.empty(len(milliseconds), layout)
             block["fields"] = 6
             for name in ("source", "batch", "number", "monitor", "at", "value"):
@@ -89,7 +91,7 @@ class Series:
             block["source"], block["batch"], block["monitor"] = source, batch_id, monitor
             block["number"] = np.arange(start + 1, start + 1 + len(milliseconds))
             block["at"] = milliseconds * 1000 - _POSTGRES_EPOCH_US
-            block["value"] = self.values[start : start + BLOCK_SAMPLES]
+            block["value"] = self.values[start : start + length]
             yield block.tobytes()
         yield _COPY_END
 
@@ -113,6 +115,7 @@ def series_of(table: str, monitor: str, samples: Sequence[Any]) -> Series | None
         values = np.fromiter(map(float, texts), np.float64, len(texts))
     except (TypeError, ValueError, OverflowError):
         return None
-    if not np.isfinite(values).all() or not (np.diff(milliseconds) > 0).all():
+    # Compared, not subtracted: an instant beyond all years became the smallest integer, and that would wrap.
+    if not np.isfinite(values).all() or not (milliseconds[1:] > milliseconds[:-1]).all():
         return None
     return Series(table, monitor, milliseconds, values)

@@ -23,6 +23,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from avoir.sources.csv_file import CsvFile, Record
+from avoir.sources.instants import rfc_3339
 from avoir.sources.model import (
     Landed,
     Option,
@@ -90,7 +91,7 @@ def _checks(source: SourceConnection, window: Window) -> Iterator[Rows | Rejecte
         if not cells["slug"] or not cells["commit"]:
             yield log.rejected(CHECKS.name, record, "missing_key", "the check has no monitor or no commit")
             continue
-        checked_at = _instant(cells["checked_at"])
+        checked_at = rfc_3339(cells["checked_at"])
         if checked_at is None:
             reason = f"checked_at is not an instant with its offset: {cells['checked_at']!r}"
             yield log.rejected(CHECKS.name, record, "bad_instant", reason)
@@ -156,7 +157,7 @@ def _last_updated(source: SourceConnection, path: Path) -> datetime | None:
     value = document.get("lastUpdated") if isinstance(document, dict) else None
     if isinstance(value, datetime) and value.tzinfo is not None:
         return value.astimezone(UTC)
-    return _instant(str(value))
+    return rfc_3339(str(value))
 
 
 def _read(source: SourceConnection, path: Path) -> bytes:
@@ -164,14 +165,6 @@ def _read(source: SourceConnection, path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise SourceError(f"source {source.name}: cannot read {path}: {error.strerror}") from error
-
-
-def _instant(text: str) -> datetime | None:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return None if instant.tzinfo is None else instant.astimezone(UTC)
 
 
 def _cell(value: Any) -> str | None:

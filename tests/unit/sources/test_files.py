@@ -229,6 +229,20 @@ def test_checks_of_the_window_are_read_and_its_end_is_not(tmp_path: Path) -> Non
     )
 
 
+@pytest.mark.parametrize(
+    "at",
+    [
+        "2026-W23-1T10:00:00+00:00",
+        "2026-06-01T10:00:00+23:59",
+        "2026-06-01x10:00:00+00:00",
+        "2026-06-01T10:00:00+00:00:30",
+        "0001-01-01T00:00:00+01:00",
+    ],
+)
+def test_an_instant_that_the_database_does_not_read_so_is_rejected(tmp_path: Path, at: str) -> None:
+    assert upptime_of(tmp_path, check(), check(at=at)).codes == ["bad_instant"]
+
+
 def test_checks_that_cannot_be_placed_are_rejected(tmp_path: Path) -> None:
     fetched = upptime_of(
         tmp_path,

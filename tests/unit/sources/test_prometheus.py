@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +15,7 @@ from vendor_server import Answered, Vendor
 from avoir.sources import prometheus
 from avoir.sources.model import NothingLanded, Rejected, Rows, Window
 from avoir.sources.prometheus import fetch
+from avoir.sources.reaching import reach
 from avoir.sources.vendor_http import IncompleteAnswerError
 
 WINDOW = Window(datetime(2026, 1, 30, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC))
@@ -134,6 +138,7 @@ def test_values_that_are_neither_up_nor_down_are_rejected(vendor: Vendor) -> Non
             matrix(*[{"metric": {"instance": "web"}, "values": [[0, "1"]]}] * 2),
             "several series with instance='web'",
         ),
+        (matrix({"metric": {"instance": "ü" * 1501}, "values": [[0, "1"]]}), "of more than 3000 bytes, 'üüü"),
         (matrix({"metric": {"instance": "web"}}), "without its labels or its values"),
         (matrix({"metric": {"instance": "web"}, "values": []}), "a series of 'web' without its samples"),
         (matrix({"metric": {"instance": "web"}, "values": [[0, "1"]]}), "not the answer to that"),
@@ -143,3 +148,103 @@ def test_an_answer_in_part_fails_the_load(vendor: Vendor, reply: Answered, messa
     vendor.answer = lambda path, parameters: reply
     with pytest.raises(IncompleteAnswerError, match=message):
         fetched(vendor)
+
+
+def test_a_stretch_shorter_than_a_millisecond_holds_nothing_to_ask_for(vendor: Vendor) -> None:
+    a_bit = timedelta(microseconds=100)
+    window = Window(WINDOW.start + a_bit, WINDOW.start + prometheus.FIRST_STRETCH + 3 * a_bit)
+    vendor.answer = Prometheus({"web": [(seconds(WINDOW.start + timedelta(hours=1)), "1")]})
+    items = list(fetch(vendor.connection("prometheus", username=None), window, NothingLanded()))
+    assert [len(item.values) for item in items if not isinstance(item, Rejected)] == [1]
+    assert all("[0ms]" not in parameters["query"] for _, parameters, _ in vendor.requests)
+
+
+@pytest.mark.parametrize("text", ["1e-400", "1_0", " 1 "])
+def test_a_number_is_told_alike_whatever_stands_beside_it(vendor: Vendor, text: str) -> None:
+    at = seconds(WINDOW.start)
+    vendor.answer = Prometheus({"web": [(at, text)]})
+    alone, _ = fetched(vendor)
+    vendor.answer = Prometheus({"web": [(at, text), (at + 1, "NaN")]})
+    beside, _ = fetched(vendor)
+    assert beside == alone
+
+
+def test_an_instant_beyond_all_years_at_the_end_is_not_the_answer(vendor: Vendor) -> None:
+    vendor.answer = lambda path, parameters: matrix(
+        {"metric": {"instance": "web"}, "values": [[seconds(WINDOW.start), "1"], [1e300, "1"]]}
+    )
+    with pytest.raises(IncompleteAnswerError, match="not the answer to that"):
+        fetched(vendor)
+
+
+def test_one_answer_that_is_much_too_large_makes_the_next_one_fit(
+    vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prometheus, "MOST_SAMPLES", 50)
+    instants = [WINDOW.start + n * timedelta(minutes=5) for n in range(31 * 288)]
+    vendor.answer = Prometheus({"web": [(seconds(instant), "1") for instant in instants]})
+    rows, _ = fetched(vendor)
+    assert len(rows) == len(instants)
+    spans = [
+        int(parameters["query"].split("[")[1].removesuffix("ms]")) for _, parameters, _ in vendor.requests
+    ]
+    # 288 a day were given, so 50 are four hours and ten minutes.
+    assert max(spans[1:]) <= 4 * 3_600_000 + 600_000
+
+
+_READS_ONE_STRETCH = """
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from avoir.sources.model import NothingLanded, SourceConnection, Window
+from avoir.sources.prometheus import fetch
+from avoir.sources.reaching import reach
+
+start = datetime(2026, 1, 30, tzinfo=UTC)
+options = {"query": "probe_success", "monitor_label": "instance"}
+source = SourceConnection("probes", "prometheus", sys.argv[1], start, options=options)
+for item in fetch(source, Window(start, start + timedelta(days=31)), NothingLanded()):
+    time.sleep(1)
+    raise SystemExit(f"enough: {len(item.values)}")
+"""
+
+
+def test_who_has_read_enough_leaves_though_the_next_stretch_was_asked_for(vendor: Vendor) -> None:
+    came, leaves = threading.Event(), threading.Event()
+
+    def answer(path: str, parameters: dict[str, str]) -> Answered:
+        if len(vendor.requests) > 1:
+            came.set()
+            leaves.wait(60)
+        return matrix({"metric": {"instance": "web"}, "values": [[seconds(WINDOW.start), "1"]]})
+
+    vendor.answer = answer
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _READS_ONE_STRETCH, vendor.url],
+            capture_output=True, text=True, timeout=30, check=False,
+        )  # fmt: skip
+    finally:
+        leaves.set()
+    assert came.wait(10)
+    assert (done.returncode, done.stderr) == (1, "enough: 1\n")
+
+
+def test_what_the_next_stretch_fails_with_is_raised_after_this_one_was_told(vendor: Vendor) -> None:
+    vendor.answer = lambda path, parameters: (
+        matrix({"metric": {"instance": "web"}, "values": [[seconds(WINDOW.start), "1"]]})
+        if len(vendor.requests) == 1
+        else Answered.json({"status": "error", "error": "too many samples"})
+    )
+    items = fetch(vendor.connection("prometheus", username=None), WINDOW, NothingLanded())
+    first = next(items)
+    assert not isinstance(first, Rejected)
+    assert len(first.values) == 1
+    with pytest.raises(IncompleteAnswerError, match="too many samples"):
+        next(items)
+
+
+def test_a_source_that_gives_series_is_reached_by_its_first_sample(vendor: Vendor) -> None:
+    vendor.answer = Prometheus({"web": [(seconds(WINDOW.end - timedelta(hours=n)), "1") for n in (3, 2, 1)]})
+    reached = reach(vendor.connection("prometheus", username=None), WINDOW.end)
+    assert reached.record == "samples monitor=web sampled_at=2026-03-01 21:00:00.000+00"

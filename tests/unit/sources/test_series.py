@@ -41,6 +41,8 @@ def test_a_series_holds_its_samples_to_the_millisecond(samples: list[tuple[int, 
         ("web", [[1, "NaN"]]),
         ("web", [[1, "+Inf"]]),
         ("web", [[1, "up"]]),
+        ("web", [[1, "1"], [1e300, "1"]]),
+        ("web", [[1, "1"], [-1e300, "1"]]),
         ("web", [[1, 1]]),
         ("web", [["1", "1"]]),
         ("web", [[True, "1"]]),
@@ -63,3 +65,12 @@ def test_an_instant_beyond_all_years_is_not_taken_for_one_within_them() -> None:
     series = series_of("samples", "web", [[1e300, "1"]])
     assert series is None or not 0 <= series.first < 7_258_118_400_000
     assert math.isfinite(1e300)
+
+
+def test_a_long_name_does_not_make_a_piece_of_a_copy_longer_than_memory_has_room_for() -> None:
+    name = "https://shop.example/" + "x" * 100_000
+    series = series_of("samples", name, [[n, "1"] for n in range(1000)])
+    assert series is not None
+    pieces = list(series.copied("probes", 1))
+    assert max(map(len, pieces)) < 20_000_000
+    assert sum(map(len, pieces)) > 1000 * len(name)
