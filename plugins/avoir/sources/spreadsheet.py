@@ -66,13 +66,8 @@ def shown(value: object) -> str:
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, float):
-        return _plain(value)
+        return f"{Decimal(f'{value:.15g}'):f}"
     return str(value)
-
-
-def _plain(value: float) -> str:
-    text = f"{Decimal(f'{value:.15g}'):f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def rows_of(content: bytes, sheet: str | None) -> Iterator[tuple[int, tuple[object, ...]]]:

@@ -223,6 +223,7 @@ def test_numbers_are_the_digits_that_are_shown(written: str, text: str) -> None:
         (b"PK\x03\x04", "cut off or no workbook"),
         (b"", "cut off or no workbook"),
     ],
+    ids=["encrypted", "old macros", "macros", "no workbook part", "half an archive", "nothing"],
 )
 def test_a_workbook_that_cannot_be_trusted_is_refused(content: bytes, problem: str) -> None:
     with pytest.raises(UnreadableWorkbookError, match=problem):
