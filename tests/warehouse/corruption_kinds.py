@@ -1105,8 +1105,8 @@ LOG = [
         "event log",
         "log",
         "held",
-        "quarantine.*wrong_cell_count",
-        "wrong_cell_count",
+        STALE,
+        REFUSED,
         log=lambda text: text[: text.rindex(",?,")],
     ),
     Kind(
