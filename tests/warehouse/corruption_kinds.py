@@ -1101,6 +1101,15 @@ LOG = [
         ),
     ),
     Kind(
+        "a row without half of its cells",
+        "event log",
+        "log",
+        "held",
+        quarantined(1, "wrong_cell_count"),
+        "wrong_cell_count",
+        log=lambda text: text + text.splitlines()[-1].rpartition(",?,")[0] + "\n",
+    ),
+    Kind(
         "a file that is cut off",
         "event log",
         "log",
