@@ -1101,12 +1101,21 @@ LOG = [
         ),
     ),
     Kind(
+        "a row without half of its cells",
+        "event log",
+        "log",
+        "held",
+        quarantined(1, "wrong_cell_count"),
+        "wrong_cell_count",
+        log=lambda text: text + text.splitlines()[-1].rpartition(",?,")[0] + "\n",
+    ),
+    Kind(
         "a file that is cut off",
         "event log",
         "log",
         "held",
-        "quarantine.*wrong_cell_count",
-        "wrong_cell_count",
+        STALE,
+        REFUSED,
         log=lambda text: text[: text.rindex(",?,")],
     ),
     Kind(

@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ MAX_CSV_BYTES = 1024 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Record:
-    """A row of a CSV file: its cells, its number counted from 1 after the header, the line it ends on."""
+    """A row of a CSV file: its cells, its number counted from 1 after the header, the line it begins on."""
 
     number: int
     cells: dict[str, str]
@@ -76,7 +76,7 @@ class CsvFile:
         content: bytes,
         columns: Sequence[str],
         *,
-        encoding: str = "utf-8-sig",
+        encoding: str = "utf-8",
         delimiter: str = ",",
         others: bool = False,
     ) -> CsvFile:
@@ -85,58 +85,95 @@ class CsvFile:
         Raises:
             SourceError: it has other columns, or is not in the encoding at all.
         """
+        is_utf_8 = encoding.lower() in ("utf-8", "utf8")
         # Bytes that are not in the encoding survive as surrogates, so that one bad row is told and rejected.
         try:
-            text = content.decode(encoding, "surrogateescape")
+            text = content.decode("utf-8-sig" if is_utf_8 else encoding, "surrogateescape")
         except UnicodeError as error:
             raise SourceError(f"source {source.name}: {file.name} is not {encoding}: {error}") from error
         try:
             header = tuple(next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), ()))
         except csv.Error as error:
             raise SourceError(f"source {source.name}: {file.name}:1: {error}") from error
-        missing = sorted(set(columns) - set(header))
-        unknown = [] if others else sorted(set(header) - set(columns))
-        twice = sorted({name for name in header if header.count(name) > 1})
-        if missing or unknown or twice:
-            message = f"source {source.name}: {file.name} has other columns than expected"
-            message += f"; missing: {', '.join(missing)}" if missing else ""
-            message += f"; unknown: {', '.join(unknown)}" if unknown else ""
-            message += f"; twice: {', '.join(twice)}" if twice else ""
-            raise SourceError(message)
-        return cls(source, file, header, text, encoding.removesuffix("-sig"), delimiter)
+        label = f"source {source.name}: {file.name}"
+        return cls(
+            source, file, checked_header(label, header, columns, others=others), text, encoding, delimiter
+        )
 
-    def records(self, table: str) -> Iterator[Record | Rejected]:
-        """Every row after the header.
+    def records(self, table: str, *, may_be_empty: bool = False) -> Iterator[Record | Rejected]:
+        """Every row after the header in which something stands.
 
         Raises:
-            SourceError: the file has no rows, or its quoting is broken.
+            SourceError: the file has no rows, ends in the middle of one, or its quoting is broken.
         """
-        rows = csv.reader(io.StringIO(self.text, newline=""), strict=True, delimiter=self.delimiter)
-        next(rows)
+        label = f"source {self.source.name}: {self.file.name}"
         number = 0
-        try:
-            for number, row in enumerate(rows, start=1):
-                if not row:
-                    continue
-                where = f"{self.file.name}:{rows.line_num}"
-                if len(row) != len(self.header):
-                    reason = f"{where}: the row has {len(row)} cells, the header {len(self.header)}"
-                    payload = json.dumps(row, ensure_ascii=False)
-                    yield Rejected(table, "wrong_cell_count", reason, payload, number, self.file)
-                elif any("\udc80" <= character <= "\udcff" for cell in row for character in cell):
-                    reason = f"{where}: the row holds bytes that are not {self.encoding.upper()}"
-                    payload = json.dumps(row)
-                    yield Rejected(table, "not_utf8", reason, payload, number, self.file)
-                else:
-                    yield Record(number, dict(zip(self.header, row, strict=True)), rows.line_num)
-        except csv.Error as error:
-            message = f"source {self.source.name}: {self.file.name} after row {number}: {error}"
-            raise SourceError(message) from error
-        if not number:
-            label = f"source {self.source.name}: {self.file.name}"
+        for number, (line, row, is_last) in enumerate(self._rows(label), start=1):
+            where = f"{self.file.name}:{line}"
+            if not any(cell.strip() for cell in row):
+                continue
+            if len(row) != len(self.header):
+                if is_last and len(row) < len(self.header) and not self.text.endswith(("\n", "\r")):
+                    what = "ends in the middle of a row; is it still being written?"
+                    raise SourceError(f"{label}:{line} {what}")
+                reason = f"{where}: the row has {len(row)} cells, the header {len(self.header)}"
+                payload = json.dumps(row, ensure_ascii=False)
+                yield Rejected(table, "wrong_cell_count", reason, payload, number, self.file)
+            elif any("\udc80" <= character <= "\udcff" for cell in row for character in cell):
+                reason = f"{where}: the row holds bytes that are not {self.encoding.upper()}"
+                payload = json.dumps(row)
+                yield Rejected(table, "not_utf8", reason, payload, number, self.file)
+            else:
+                yield Record(number, dict(zip(self.header, row, strict=True)), line)
+        if not number and not may_be_empty:
             raise SourceError(f"{label} has a header and no rows, which is not 'no records'")
+
+    def _rows(self, label: str) -> Iterator[tuple[int, list[str], bool]]:
+        """The line on which each row begins, its cells, and whether it is the last."""
+        rows = csv.reader(io.StringIO(self.text, newline=""), strict=True, delimiter=self.delimiter)
+        before: tuple[int, list[str]] | None = None
+        line = 1
+        try:
+            next(rows)
+            line = rows.line_num + 1
+            for row in rows:
+                if before is not None:
+                    yield *before, False
+                before, line = (line, row), rows.line_num + 1
+        except csv.Error as error:
+            raise SourceError(f"{label}:{line} cannot be read: {error}") from error
+        if before is not None:
+            yield *before, True
 
     def rejected(self, table: str, record: Record, code: str, reason: str) -> Rejected:
         """A rejection of one row of this file, with its line."""
         reason = f"{self.file.name}:{record.line}: {reason}"
         return Rejected(table, code, reason, record.payload(), record.number, self.file)
+
+
+def checked_header(
+    label: str, cells: Sequence[str], columns: Collection[str], *, others: bool
+) -> tuple[str, ...]:
+    """The names of a header, stripped of blanks; a column without a name is none of them.
+
+    Args:
+        label: what the file is called, for the error.
+        cells: the header as it is written.
+        columns: those that it must have.
+        others: whether it may have more.
+
+    Raises:
+        SourceError: it lacks a column, has one too many, or one twice.
+    """
+    header = tuple(cell.strip() for cell in cells)
+    missing = sorted(set(columns) - set(header))
+    unknown = [] if others else sorted(set(header) - set(columns))
+    twice = sorted({name for name in header if name and header.count(name) > 1})
+    if missing or unknown or twice:
+        message = f"{label} has other columns than expected"
+        if missing:
+            message += f"; missing: {', '.join(missing)} (it has {', '.join(header) or 'none'})"
+        message += f"; unknown: {', '.join(unknown)}" if unknown else ""
+        message += f"; twice: {', '.join(twice)}" if twice else ""
+        raise SourceError(message)
+    return header

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 #: The word for ISO 8601 in place of a format.
@@ -42,6 +42,8 @@ class InstantFormat:
         return instant
 
     def _parsed(self, value: object) -> datetime:
+        if isinstance(value, date):
+            raise ValueError(f"{value} is a day and no instant")  # noqa: TRY004 one kind
         if not isinstance(value, str):
             raise ValueError(f"{value!r} is a number and no instant")  # noqa: TRY004 one kind
         if self.text != ISO:

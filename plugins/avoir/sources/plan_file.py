@@ -46,6 +46,7 @@ from avoir.sources.model import (
 )
 from avoir.sources.observing import zone_option
 from avoir.sources.register_landing import formats_of
+from avoir.sources.table_file import Form
 
 PLANS = Table(
     "plans",
@@ -83,7 +84,8 @@ def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[
 def _plans(source: SourceConnection, drop: Drop) -> Iterator[Rows | Rejected]:
     kept: dict[tuple[str, int], tuple[Line, dict[str, str]]] = {}
     delivered: dict[str, Line] = {}
-    for line in lines_of(source, drop, _layout(source), PLANS.name):
+    layout = Layout(source.option("columns"), form_of(source))
+    for line in lines_of(source, drop, layout, PLANS.name):
         if isinstance(line, Rejected):
             yield line
             continue
@@ -94,14 +96,14 @@ def _plans(source: SourceConnection, drop: Drop) -> Iterator[Rows | Rejected]:
         first = kept.setdefault((row["milestone"], int(row["version"])), (line, row))
         if first[0] is not line:
             if first[1] != row:
-                reason = f"line {first[0].number} gives version {row['version']} otherwise"
+                reason = f"line {first[0].line} gives version {row['version']} otherwise"
                 yield line.rejected(PLANS.name, "conflicting_version", reason)
             continue
         if row["delivered_at"]:
             other = delivered.setdefault(row["milestone"], line)
             if kept[row["milestone"], _version_of(other)][1]["delivered_at"] != row["delivered_at"]:
                 del kept[row["milestone"], int(row["version"])]
-                reason = f"line {other.number} gives {row['milestone']} another delivery"
+                reason = f"line {other.line} gives {row['milestone']} another delivery"
                 yield line.rejected(PLANS.name, "conflicting_delivery", reason)
     landing, refused = _in_order(kept)
     yield from refused
@@ -191,13 +193,9 @@ def parse_instant(text: str, formats: Sequence[str], zone: ZoneInfo) -> str:
     raise ValueError(f"is written in none of the formats {', '.join(formats)}: {text!r}")
 
 
-def _layout(source: SourceConnection) -> Layout:
-    return Layout(
-        columns=source.option("columns"),
-        encoding=source.option("encoding"),
-        delimiter=source.option("delimiter"),
-        sheet=source.option("sheet"),
-    )
+def form_of(source: SourceConnection) -> Form:
+    """How a connection says that the tables of its folder are written."""
+    return Form(source.option("encoding"), source.option("delimiter"), source.option("sheet"))
 
 
 def _columns(value: object) -> dict[str, str]:
@@ -235,6 +233,11 @@ def delimiter_option() -> Option:
     return Option(default=",", check=check)
 
 
+def sheet_option() -> Option:
+    """``sheet``: the one that is read of a workbook that has several."""
+    return Option(default=None, check=lambda value: None if value is None else _text(value))
+
+
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError(f"must be text, got {value!r}")  # noqa: TRY004 one kind
@@ -254,6 +257,6 @@ SYSTEM = System(
         "service": Option(default="", check=_text),
         "encoding": encoding_option(),
         "delimiter": delimiter_option(),
-        "sheet": Option(default="", check=_text),
+        "sheet": sheet_option(),
     },
 )

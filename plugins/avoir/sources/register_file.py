@@ -20,7 +20,6 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from avoir.sources.drops import CSV_SUFFIXES, EXCEL_SUFFIXES, Drop, Layout, Line, all_drops, lines_of
 from avoir.sources.model import (
     Landed,
-    Option,
     Rejected,
     Rows,
     SourceConnection,
@@ -28,7 +27,7 @@ from avoir.sources.model import (
     System,
     Window,
 )
-from avoir.sources.plan_file import delimiter_option, encoding_option
+from avoir.sources.plan_file import delimiter_option, encoding_option, form_of, sheet_option
 from avoir.sources.register_landing import ENTRIES, SCHEMA, TABLES, Entry, land, register_options, shown
 
 YAML_SUFFIXES = (".yml", ".yaml")
@@ -53,7 +52,7 @@ def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[
             if isinstance(line, Rejected):
                 rejected.append(line)
             else:
-                origin = f"{line.file.name}:{line.number}"
+                origin = f"{line.file.name}:{line.line}"
                 entries.append(Entry(line.cells, origin, line.number, line.file))
     complete = [
         Entry({**dict.fromkeys(header, ""), **one.cells}, one.origin, one.number, one.file) for one in entries
@@ -68,9 +67,7 @@ def _read(source: SourceConnection, drop: Drop) -> tuple[list[str], list[Line | 
         return names, [*lines]
     layout = Layout(
         columns={name: name for name in source.option("columns")},
-        encoding=source.option("encoding"),
-        delimiter=source.option("delimiter"),
-        sheet=source.option("sheet"),
+        form=form_of(source),
         every_column=True,
     )
     found = list(lines_of(source, drop, layout, ENTRIES.name))
@@ -88,14 +85,14 @@ def _yaml_lines(label: str, drop: Drop) -> list[Line]:
         raise SourceError(f"{label} is not valid YAML: {' '.join(str(error).split())}") from error
     entries = document.value if isinstance(document, SequenceNode) else [document]
     lines = []
-    for entry in entries:
+    for number, entry in enumerate(entries, start=1):
         cells = _written(entry)
         if not isinstance(document, SequenceNode) or not isinstance(cells, dict):
             raise SourceError(f"{label} must be a list of entries, each a mapping of columns")
         if len(cells) < len(entry.value):
             raise SourceError(f"{label}:{entry.start_mark.line + 1} gives a column twice")
         shown_cells = {name: shown(value) for name, value in cells.items()}
-        lines.append(Line(entry.start_mark.line + 1, shown_cells, drop.file))
+        lines.append(Line(number, entry.start_mark.line + 1, shown_cells, drop.file))
     return lines
 
 
@@ -110,12 +107,6 @@ def _written(node: Node | None) -> Any:
     return node.value
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"must be text, got {value!r}")  # noqa: TRY004 one kind
-    return value
-
-
 SYSTEM = System(
     name="register_file",
     tables=TABLES,
@@ -125,7 +116,7 @@ SYSTEM = System(
     options=register_options(
         encoding=encoding_option(),
         delimiter=delimiter_option(),
-        sheet=Option(default="", check=_text),
+        sheet=sheet_option(),
     ),
     schema_name=SCHEMA,
 )

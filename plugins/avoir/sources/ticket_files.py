@@ -12,7 +12,8 @@ used is kept with its file and line:
 ``missing_field``   a column that every row must have is empty
 ``bad_instant``     an instant in another format than declared, or one the zone's clock skipped
 ``bad_number``      the column ``sequence`` holds no number
-``formula``         the cell of a column that is read holds a formula
+``formula``         a cell of a column that is read holds a formula that was never computed
+``cell_error``      a cell of a column that is read holds an error such as ``#N/A``
 ``bad_json``        a line is no JSON object
 ``unknown_file``    a file that no pattern takes, or of an ending that is not read
 ==================  ==========================================================================
@@ -25,7 +26,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import groupby
 from pathlib import PurePosixPath
 
@@ -47,9 +48,10 @@ from avoir.sources.model import (
     text_columns,
 )
 from avoir.sources.record_making import id_of, text_of
-from avoir.sources.spreadsheet import Formula
+from avoir.sources.spreadsheet import NoValue, shown
+from avoir.sources.table_file import Row
 from avoir.sources.ticket_mapping import Drop
-from avoir.sources.ticket_rows import SUFFIXES, Row, rows_of
+from avoir.sources.ticket_rows import SUFFIXES, rows_of
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 
@@ -164,8 +166,8 @@ class _Reading:
         kind = mapping.TICKETS if table is TICKETS else mapping.EVENTS
         for ours, theirs in drop.columns.items():
             value = row.cells.get(theirs)
-            if isinstance(value, Formula):
-                return self._rejected(table, row, "formula", f"{theirs} holds a formula: {value}")
+            if isinstance(value, NoValue):
+                return self._rejected(table, row, value.code, f"{theirs}: {value.reason}")
             text = self._text(row, drop, ours)
             if ours in kind.needed and not text:
                 return self._rejected(table, row, "missing_field", f"{theirs} is empty")
@@ -237,7 +239,11 @@ class _Reading:
 
     def _text(self, row: Row, drop: Drop, ours: str) -> str:
         theirs = drop.columns.get(ours)
-        return drop.constants.get(ours, "") if theirs is None else text_of(row.cells.get(theirs)).strip()
+        if theirs is None:
+            return drop.constants.get(ours, "")
+        value = row.cells.get(theirs)
+        # Numbers and days of a workbook; in JSON lines a number is its text already.
+        return (shown(value) if isinstance(value, float | date) else text_of(value)).strip()
 
     def _instant(self, row: Row, drop: Drop, ours: str) -> str:
         value, text = row.cells.get(drop.columns.get(ours, "")), self._text(row, drop, ours)

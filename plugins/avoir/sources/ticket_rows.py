@@ -4,26 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from avoir.sources import spreadsheet
-from avoir.sources.csv_file import CsvFile, Record
 from avoir.sources.model import Rejected, SourceConnection, SourceError, SourceFile
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row: its cells by column, its number from 1 after a header, its line (of a sheet, its row there)."""
-
-    number: int
-    line: int
-    cells: Mapping[str, object]
-
-    def record(self) -> str:
-        """The whole row as JSON, the same for the same cells."""
-        return json.dumps(self.cells, ensure_ascii=False, sort_keys=True, default=str)
-
+from avoir.sources.table_file import Form, Row, csv_rows, xlsx_rows
 
 Rowed = Iterator[Row | Rejected]
 
@@ -42,39 +26,27 @@ def rows_of(
 def _csv(
     source: SourceConnection, file: SourceFile, content: bytes, columns: Collection[str], table: str
 ) -> Rowed:
-    encoding = source.option("encoding")
     _must_end(source, file, content)
-    export = CsvFile.parsed(
-        source,
-        file,
-        content,
-        sorted(set(columns)),
-        encoding="utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding,
-        delimiter=source.option("delimiter"),
-        others=True,
-    )
-    for record in export.records(table):
-        yield Row(record.number, record.line, record.cells) if isinstance(record, Record) else record
+    number = 0
+    for row in csv_rows(source, file, content, columns, _form(source), table):
+        number += 1
+        yield row
+    _must_hold_rows(source, file, number)
 
 
 def _xlsx(
     source: SourceConnection, file: SourceFile, content: bytes, columns: Collection[str], table: str
 ) -> Rowed:
     del table
-    header: tuple[str, ...] | None = None
     number = 0
-    try:
-        for line, cells in spreadsheet.rows_of(content, source.option("sheet")):
-            if header is None:
-                header = tuple("" if cell is None else str(cell).strip() for cell in cells)
-                _must_have(source, file, columns, header)
-                continue
-            number += 1
-            named = zip(header, cells, strict=True)
-            yield Row(number, line, {name: cell for name, cell in named if name})
-    except spreadsheet.UnreadableWorkbookError as error:
-        raise SourceError(f"source {source.name}: {file.name}: {error}") from error
+    for row in xlsx_rows(source, file, content, columns, _form(source)):
+        number += 1
+        yield row
     _must_hold_rows(source, file, number)
+
+
+def _form(source: SourceConnection) -> Form:
+    return Form(source.option("encoding"), source.option("delimiter"), source.option("sheet"))
 
 
 def _jsonl(
@@ -132,16 +104,6 @@ def _must_end(source: SourceConnection, file: SourceFile, content: bytes) -> Non
             f"source {source.name}: {file.name} is cut off: its last line does not end; if the vendor never "
             "ends it, say ends_with_newline: false"
         )
-
-
-def _must_have(
-    source: SourceConnection, file: SourceFile, columns: Collection[str], header: tuple[str, ...]
-) -> None:
-    label = f"source {source.name}: {file.name}"
-    if missing := sorted(set(columns) - set(header)):
-        raise SourceError(f"{label} has other columns than expected; missing: {', '.join(missing)}")
-    if twice := sorted(name for name in set(columns) if header.count(name) > 1):
-        raise SourceError(f"{label} has the column {twice[0]} twice")
 
 
 def _must_hold_rows(source: SourceConnection, file: SourceFile, number: int) -> None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import os
-import zipfile
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from avoir.sources import drops
+from avoir.sources import spreadsheet
 from avoir.sources.model import NothingLanded, Rejected, Rows, SourceConnection, SourceError, Window
 from avoir.sources.plan_file import PLANS, SYSTEM, fetch, parse_instant
+from tests.unit.sources.workbooks import with_cells, workbook
 
 WRITTEN = datetime(2026, 2, 1, tzinfo=UTC)
 WINDOW = Window(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC))
@@ -101,7 +100,7 @@ def test_a_row_that_cannot_be_used_is_told_with_file_and_line(
     rows, rejected = read(tmp_path)
     assert [one["milestone"] for one in rows] == ["M1"]
     (one,) = rejected
-    assert (one.table, one.reason_code, one.source_row) == ("plans", code, 3)
+    assert (one.table, one.reason_code, one.source_row) == ("plans", code, 2)
     assert one.reason.startswith("plan.csv:3: ")
     assert reason in one.reason
 
@@ -125,7 +124,7 @@ def test_bytes_of_another_encoding_cost_their_row_only(tmp_path: Path) -> None:
     os.utime(path, (WRITTEN.timestamp(), WRITTEN.timestamp()))
     rows, rejected = read(tmp_path)
     assert len(rows) == 1
-    assert [one.reason_code for one in rejected] == ["not_in_encoding"]
+    assert [one.reason_code for one in rejected] == ["not_utf8"]
     rows, rejected = read(tmp_path, encoding="cp1252")
     assert ([one["milestone"] for one in rows], rejected) == (["M1", "Mé"], [])
 
@@ -145,9 +144,9 @@ def test_a_file_that_is_still_being_written_stops_the_load(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"", "is empty"),
-        (b"id,v,service,planned,announced,by,approved\n", "has no column 'delivered'"),
-        (b"id,id,v,service,planned,announced,by,approved,delivered\n", "has two columns 'id'"),
+        (b"", r"missing: .*delivered.* \(it has none\)"),
+        (b"id,v,service,planned,announced,by,approved\n", r"missing: delivered \(it has id, v, "),
+        (b"id,id,v,service,planned,announced,by,approved,delivered\n", "twice: id"),
     ],
 )
 def test_a_file_that_is_no_such_table_stops_the_load(tmp_path: Path, content: bytes, problem: str) -> None:
@@ -183,47 +182,6 @@ def test_hidden_files_and_links_are_no_deliveries(tmp_path: Path) -> None:
 # --- Excel ---
 
 
-def sheet_xml(rows: list[list[str]]) -> str:
-    lines = []
-    for number, row in enumerate(rows, start=1):
-        cells = "".join(f'<c t="inlineStr"><is><t>{one}</t></is></c>' for one in row)
-        lines.append(f'<row r="{number}">{cells}</row>')
-    return (
-        '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
-        + "".join(lines)
-        + "</sheetData></worksheet>"
-    )
-
-
-def workbook(rows: list[list[str]]) -> bytes:
-    """A workbook with one sheet, as Office Open XML writes it."""
-    content = io.BytesIO()
-    kinds = "http://schemas.openxmlformats.org"
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as packed:
-        packed.writestr(
-            "[Content_Types].xml",
-            f'<Types xmlns="{kinds}/package/2006/content-types"><Default Extension="xml" '
-            'ContentType="application/xml"/></Types>',
-        )
-        packed.writestr(
-            "_rels/.rels",
-            f'<Relationships xmlns="{kinds}/package/2006/relationships"><Relationship Id="r1" Type="{kinds}'
-            '/officeDocument/2006/relationships/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-        )
-        packed.writestr(
-            "xl/workbook.xml",
-            f'<workbook xmlns="{kinds}/spreadsheetml/2006/main" xmlns:r="{kinds}/officeDocument/2006/'
-            'relationships"><sheets><sheet name="Plan" sheetId="1" r:id="r1"/></sheets></workbook>',
-        )
-        packed.writestr(
-            "xl/_rels/workbook.xml.rels",
-            f'<Relationships xmlns="{kinds}/package/2006/relationships"><Relationship Id="r1" Type="{kinds}'
-            '/officeDocument/2006/relationships/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
-        )
-        packed.writestr("xl/worksheets/sheet1.xml", sheet_xml(rows))
-    return content.getvalue()
-
-
 def drop(folder: Path, content: bytes, name: str = "plan.xlsx") -> None:
     path = folder / name
     path.write_bytes(content)
@@ -235,7 +193,7 @@ def test_a_workbook_is_read_as_the_same_plan(tmp_path: Path) -> None:
     (tmp_path / "excel").mkdir()
     write(tmp_path / "csv", ROW, "M2,one,apps,2026-03-06,2026-01-05,,,")
     content = workbook(
-        [HEADER.split(","), ROW.split(","), ["M2", "one", "apps", "2026-03-06", "2026-01-05", "", "", ""]]
+        HEADER.split(","), ROW.split(","), ["M2", "one", "apps", "2026-03-06", "2026-01-05", "", "", ""]
     )
     drop(tmp_path / "excel", content)
     rows, rejected = read(tmp_path / "excel")
@@ -244,24 +202,60 @@ def test_a_workbook_is_read_as_the_same_plan(tmp_path: Path) -> None:
     assert [one.reason for one in rejected] == [
         "plan.xlsx:3: no milestone, or a version that is no whole number"
     ]
-    with pytest.raises(SourceError, match="has no sheet 'Budget'; it has Plan"):
+    with pytest.raises(SourceError, match="it has no sheet 'Budget' but Sheet"):
         read(tmp_path / "excel", sheet="Budget")
 
 
 def test_half_a_workbook_stops_the_load(tmp_path: Path) -> None:
-    content = workbook([HEADER.split(","), ROW.split(",")])
+    content = workbook(HEADER.split(","), ROW.split(","))
     drop(tmp_path, content[: len(content) // 2])
-    with pytest.raises(SourceError, match="still being written"):
+    with pytest.raises(SourceError, match="cut off or no workbook"):
         read(tmp_path)
     drop(tmp_path, b"no workbook at all")
-    with pytest.raises(SourceError, match="is not a whole Excel file"):
+    with pytest.raises(SourceError, match="cut off or no workbook"):
         read(tmp_path)
 
 
 def test_a_workbook_that_would_burst_is_not_unfolded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drops, "MAX_UNFOLDED_BYTES", 100_000)
-    drop(tmp_path, workbook([HEADER.split(","), *([["0" * 1000] * 8] * 100)]))
-    with pytest.raises(SourceError, match="unfolds to"):
+    monkeypatch.setattr(spreadsheet, "MOST_BYTES", 100_000)
+    drop(tmp_path, workbook(HEADER.split(","), *([["0" * 1000] * 8] * 100)))
+    with pytest.raises(SourceError, match="are too large"):
+        read(tmp_path)
+
+
+def test_a_plan_is_read_as_its_workbook_shows_it(tmp_path: Path) -> None:
+    when = datetime(2026, 1, 5, 14, 30)
+    # The version by a formula, days as days, an instant with its clock.
+    content = workbook(HEADER.split(","), ["M1", "=1+1", "apps", date(2026, 3, 6), when, "", "", ""])
+    drop(tmp_path, with_cells(content, B2="<c><f>1+1</f><v>2</v></c>"))
+    (row,), rejected = read(tmp_path)
+    assert rejected == []
+    # A day is its noon in Paris.
+    assert [row[name] for name in ("version", "planned_at", "announced_at")] == [
+        "2", "2026-03-06T11:00:00+00:00", "2026-01-05T13:30:00+00:00",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("cell", "code", "reason"),
+    [
+        ("<c><f>1+1</f></c>", "formula", "plan.xlsx:2: B2 holds a formula that was never computed: =1+1"),
+        ('<c t="e"><f>A9</f><v>#N/A</v></c>', "cell_error", "plan.xlsx:2: B2 holds the error #N/A"),
+    ],
+)
+def test_a_cell_without_a_value_costs_its_row(tmp_path: Path, cell: str, code: str, reason: str) -> None:
+    row = ["M1", "=1+1", "apps", "2026-03-06", "2026-01-05", "", "", ""]
+    drop(tmp_path, with_cells(workbook(HEADER.split(","), row, ["M2", "1", *row[2:]]), B2=cell))
+    rows, rejected = read(tmp_path)
+    assert [one["milestone"] for one in rows] == ["M2"]
+    assert [(one.reason_code, one.reason) for one in rejected] == [(code, reason)]
+
+
+@pytest.mark.parametrize("name", ["plan.xls", "plan.ods", "plan.xlsm"])
+def test_a_table_that_is_not_read_does_not_go_unseen(tmp_path: Path, name: str) -> None:
+    write(tmp_path, ROW)
+    drop(tmp_path, b"\xd0\xcf\x11\xe0", name)
+    with pytest.raises(SourceError, match=rf"{name} is of no kind that is read; save it as \.xlsx"):
         read(tmp_path)
 
 

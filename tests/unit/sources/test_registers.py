@@ -165,8 +165,8 @@ def test_a_row_that_cannot_be_used_is_told_and_is_not_gone(
 @pytest.mark.parametrize(
     ("name", "text", "problem"),
     [
-        ("a.csv", "Id,Owner,Due\nR1,Ann,2026-03-06\n", "has no column 'Cost'"),
-        ("a.csv", "Id,Owner,Due,Cost,Note,Note\nR1,Ann,2026-03-06,1,a,b\n", "has two columns 'Note'"),
+        ("a.csv", "Id,Owner,Due\nR1,Ann,2026-03-06\n", "missing: Cost"),
+        ("a.csv", "Id,Owner,Due,Cost,Note,Note\nR1,Ann,2026-03-06,1,a,b\n", "twice: Note"),
         ("a.csv", "Id,Owner,Due,Cost\n", "which is not 'no entries'"),
         ("a.yml", "- {Id: R1, Owner: Ann, Due: 2026-03-06}\n", "has no column 'Cost'"),
         ("a.yml", "- &a {Id: R1}\n- *a\n", "uses an alias"),

