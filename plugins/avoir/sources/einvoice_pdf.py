@@ -14,6 +14,7 @@ import io
 import os
 import resource
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from avoir.sources.einvoice import MAX_XML_BYTES, UnusableInvoiceError
+from avoir.sources.model import SourceError
 
 MAX_PDF_BYTES = 30 * 1024 * 1024
 MEMORY_BYTES = 1024 * 1024 * 1024
@@ -32,6 +34,11 @@ SECONDS_PER_DOCUMENT = 20.0
 
 #: Names the profiles give to the attachment, newest first; compared without case.
 ATTACHMENT_NAMES = ("factur-x.xml", "xrechnung.xml", "zugferd-invoice.xml")
+
+ATTEMPTS = 2
+_GOES_SECONDS = 5
+#: Whoever ends a worker so ends the load as well, or means to.
+_STOPPED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 _OK = b"+"
 _REFUSED = b"-"
@@ -58,34 +65,46 @@ class PdfExtractor:
         Raises:
             UnusableInvoiceError: the PDF is too large, unreadable, has no invoice or several, or its reading
                 took too long or too much memory.
+            SourceError: somebody ended the worker, which says nothing of the PDF.
         """
         if len(pdf) > MAX_PDF_BYTES:
             raise UnusableInvoiceError(
                 "too_large", f"{len(pdf)} bytes of PDF, at most {MAX_PDF_BYTES} are read"
             )
-        worker = self._running()
-        deadline = time.monotonic() + self._seconds
-        try:
-            given, answered = _pipes(worker)
-            given.write(_framed(pdf))
-            given.flush()
-            answer = _read_message(answered, lambda: _readable(answered, deadline))
-        except (BrokenPipeError, EOFError):
-            self._stop()
-            raise UnusableInvoiceError(
-                "pdf_unreadable", "reading the PDF took too much memory or crashed"
-            ) from None
-        except TimeoutError:
-            self._stop()
-            message = f"reading the PDF took longer than {self._seconds:g} seconds"
-            raise UnusableInvoiceError("pdf_too_slow", message) from None
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                answer = self._answer(pdf)
+                break
+            except (BrokenPipeError, EOFError):
+                ended_by = self._stop()
+                if ended_by in _STOPPED:
+                    message = (
+                        f"the process that reads PDFs was ended by {ended_by.name}; load the window again"
+                    )
+                    raise SourceError(message) from None
+                # The kernel may have wanted its memory for somebody else.
+                if ended_by is not signal.SIGKILL or attempt == ATTEMPTS:
+                    reason = "reading the PDF took too much memory or crashed"
+                    raise UnusableInvoiceError("pdf_unreadable", reason) from None
+            except TimeoutError:
+                self._stop()
+                message = f"reading the PDF took longer than {self._seconds:g} seconds"
+                raise UnusableInvoiceError("pdf_too_slow", message) from None
         if answer[:1] == _OK:
             return answer[1:]
         code, _, reason = answer[1:].decode("utf-8", "replace").partition("\n")
         raise UnusableInvoiceError(code, reason)
 
+    def _answer(self, pdf: bytes) -> bytes:
+        worker = self._running()
+        deadline = time.monotonic() + self._seconds
+        given, answered = _pipes(worker)
+        given.write(_framed(pdf))
+        given.flush()
+        return _read_message(answered, lambda: _readable(answered, deadline))
+
     def _running(self) -> subprocess.Popen[bytes]:
-        if self._worker is None or self._worker.poll() is not None:
+        if self._worker is None:
             library = Path(__file__).resolve().parents[2]
             environment = {"PATH": os.defpath, "PYTHONPATH": str(library), "PYTHONDONTWRITEBYTECODE": "1"}
             self._worker = subprocess.Popen(
@@ -97,16 +116,22 @@ class PdfExtractor:
             )
         return self._worker
 
-    def _stop(self) -> None:
+    def _stop(self) -> signal.Signals | None:
+        """End the worker; the signal that had ended it before, if one had."""
         worker, self._worker = self._worker, None
         if worker is None:
-            return
+            return None
+        with suppress(subprocess.TimeoutExpired):
+            # Where it is going by itself its pipes close a moment before it has gone.
+            worker.wait(_GOES_SECONDS if worker.stdout is not None and _is_at_end(worker.stdout) else 0)
+        ended_by = worker.poll()
         worker.kill()
         worker.wait()
         for pipe in (worker.stdin, worker.stdout):
             if pipe is not None:
                 with suppress(BrokenPipeError):
                     pipe.close()
+        return signal.Signals(-ended_by) if ended_by is not None and ended_by < 0 else None
 
 
 def attached_invoice(pdf: bytes) -> bytes:
@@ -161,6 +186,11 @@ def _readable(stream: IO[bytes], deadline: float) -> None:
     ready, _, _ = select.select([stream], [], [], max(0.0, deadline - time.monotonic()))
     if not ready:
         raise TimeoutError
+
+
+def _is_at_end(stream: IO[bytes]) -> bool:
+    ready, _, _ = select.select([stream], [], [], 0)
+    return bool(ready) and os.read(stream.fileno(), 1) == b""
 
 
 def _read_message(stream: IO[bytes], wait: Callable[[], None]) -> bytes:

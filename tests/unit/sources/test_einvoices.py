@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import signal
+import subprocess
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +18,7 @@ from invoice_documents import CII, UBL, cii, pdf_with, ubl
 
 from avoir.sources.einvoice import MAX_XML_BYTES, UnusableInvoiceError, parse_invoice
 from avoir.sources.einvoice_pdf import PdfExtractor
+from avoir.sources.model import SourceError
 
 
 @pytest.mark.parametrize("xml", [ubl(), cii()], ids=["ubl", "cii"])
@@ -302,6 +306,52 @@ def test_a_reader_that_hangs_costs_one_document_only() -> None:
         assert caught.value.code == "pdf_too_slow"
         hasty._seconds = 30
         assert hasty.invoice_xml(pdf_with({"factur-x.xml": cii()})) == cii()
+
+
+def _end_worker(extractor: PdfExtractor, by: signal.Signals) -> None:
+    worker = extractor._worker
+    assert worker is not None
+    worker.send_signal(by)
+    worker.wait(10)
+
+
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_who_ends_the_reader_of_pdfs_says_nothing_of_the_pdf(by: signal.Signals) -> None:
+    pdf = pdf_with({"factur-x.xml": cii()})
+    with PdfExtractor() as extractor:
+        extractor.invoice_xml(pdf)
+        if by is signal.SIGINT and signal.getsignal(by) is signal.SIG_IGN:
+            pytest.skip("what ignores an interrupt hands that on")
+        _end_worker(extractor, by)
+        with pytest.raises(SourceError, match=f"ended by {by.name}; load the window again"):
+            extractor.invoice_xml(pdf)
+        assert extractor.invoice_xml(pdf) == cii()
+
+
+def test_a_reader_that_was_killed_is_asked_once_more() -> None:
+    pdf = pdf_with({"factur-x.xml": cii()})
+    with PdfExtractor() as extractor:
+        extractor.invoice_xml(pdf)
+        _end_worker(extractor, signal.SIGKILL)
+        assert extractor.invoice_xml(pdf) == cii()
+
+
+@pytest.mark.parametrize(("ending", "starts"), [("kill -KILL $$", 2), ("exit 1", 1)])
+def test_a_pdf_that_ends_its_reader_again_waits_in_quarantine(
+    monkeypatch: pytest.MonkeyPatch, ending: str, starts: int
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def dying(_: object, **pipes: Any) -> subprocess.Popen[bytes]:
+        started.append(popen(["/bin/bash", "-c", ending], **pipes))
+        return started[-1]
+
+    popen = subprocess.Popen
+    monkeypatch.setattr("avoir.sources.einvoice_pdf.subprocess.Popen", dying)
+    with PdfExtractor() as extractor, pytest.raises(UnusableInvoiceError) as caught:
+        extractor.invoice_xml(pdf_with({"factur-x.xml": cii()}))
+    assert caught.value.code == "pdf_unreadable"
+    assert len(started) == starts
 
 
 @settings(deadline=None)
