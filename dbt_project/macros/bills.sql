@@ -5,23 +5,10 @@
 -#}
 {% macro bill_systems() -%}
     {%- set known = ['xero', 'tryton'] -%}
-    {%- set landed = [] -%}
-    {%- for system in known -%}
-        {#- Named before they are asked, so that dbt knows them for parents while it only reads the project. -#}
-        {%- set bills, lines = ref('stg_' ~ system ~ '__bills'), ref('stg_' ~ system ~ '__bill_lines') -%}
-        {%- if not execute or asked('select exists (select 1 from ' ~ bills ~ ')') -%}
-            {%- do landed.append(system) -%}
-        {%- endif -%}
-    {%- endfor -%}
-    {{ return(landed or known[:1]) }}
+    {{ return(landed_systems(known, ['bills', 'bill_lines'], ['bills'])) }}
 {%- endmacro %}
 
 {#- Bills of every system, or their lines: `shape` is bills or bill_lines. -#}
 {% macro staged_by_bill_systems(shape) -%}
-    {%- for system in bill_systems() %}
-    select * from {{ ref('stg_' ~ system ~ '__' ~ shape) }}
-    {%- if not loop.last %}
-    union all
-    {%- endif %}
-    {%- endfor %}
+    {{ united(staging_models(bill_systems(), shape)) }}
 {%- endmacro %}

@@ -5,15 +5,7 @@
 -#}
 {% macro release_systems() -%}
     {%- set known = ['servicenow', 'plan_file', 'gitlab', 'github', 'jira'] -%}
-    {%- set landed = [] -%}
-    {%- for system in known -%}
-        {#- Named before they are asked, so that dbt knows them for parents while it only reads the project. -#}
-        {%- set releases, events = ref('stg_' ~ system ~ '__releases'), ref('stg_' ~ system ~ '__release_events') -%}
-        {%- if not execute or asked('select exists (select 1 from ' ~ releases ~ ')') -%}
-            {%- do landed.append(system) -%}
-        {%- endif -%}
-    {%- endfor -%}
-    {{ return(landed or known[:1]) }}
+    {{ return(landed_systems(known, ['releases', 'release_events'], ['releases'])) }}
 {%- endmacro %}
 
 {#-
@@ -21,13 +13,7 @@
     stands in each branch, where an index of the system's own table can serve it.
 -#}
 {% macro staged_by_release_systems(shape, condition='') -%}
-    {%- for system in release_systems() %}
-    select * from {{ ref('stg_' ~ system ~ '__' ~ shape) }}
-    {{ condition }}
-    {%- if not loop.last %}
-    union all
-    {%- endif %}
-    {%- endfor %}
+    {{ united(staging_models(release_systems(), shape), condition) }}
 {%- endmacro %}
 
 {#- What leads from a row of either view back to the raw row, for the auditor. -#}

@@ -5,25 +5,12 @@
 -#}
 {% macro ticket_systems() -%}
     {%- set known = ['servicenow', 'jira', 'request_tracker', 'zendesk', 'ticket_files', 'redmine', 'asana'] -%}
-    {%- set landed = [] -%}
-    {%- for system in known -%}
-        {#- Named before they are asked, so that dbt knows them for parents while it only reads the project. -#}
-        {%- set tickets, events = ref('stg_' ~ system ~ '__tickets'), ref('stg_' ~ system ~ '__ticket_events') -%}
-        {%- if not execute or asked('select exists (select 1 from ' ~ tickets ~ ') or exists (select 1 from ' ~ events ~ ')') -%}
-            {%- do landed.append(system) -%}
-        {%- endif -%}
-    {%- endfor -%}
-    {{ return(landed or known[:1]) }}
+    {{ return(landed_systems(known, ['tickets', 'ticket_events'], ['tickets', 'ticket_events'])) }}
 {%- endmacro %}
 
 {#- Every landed version of every ticket, and of every event of one, whatever the system: `shape` is tickets or ticket_events. -#}
 {% macro staged_by_systems(shape) -%}
-    {%- for system in ticket_systems() %}
-    select * from {{ ref('stg_' ~ system ~ '__' ~ shape) }}
-    {%- if not loop.last %}
-    union all
-    {%- endif %}
-    {%- endfor %}
+    {{ united(staging_models(ticket_systems(), shape)) }}
 {%- endmacro %}
 
 {#- What leads from a row of either view back to the raw row, for the auditor. -#}
