@@ -12,7 +12,8 @@ import psycopg
 import pytest
 import requests
 
-from avoir.loading import create_raw, load_window
+from avoir.loading import load_window
+from avoir.raw_tables import create_raw
 from avoir.sources.model import SourceConnection, SourceError, Window
 from avoir.sources.vendor_http import AccessDeniedError
 from tests.vendors.faults import Passed, Proxy, proxy_to
