@@ -25,9 +25,10 @@ import vendors
 from measuring_cpu import Database, cluster, machine
 from project import Project
 
-from avoir.evidence.auditing import create_audit, raw_tables
+from avoir.evidence.auditing import create_audit
 from avoir.evidence.explaining import explain
 from avoir.evidence.impact import impact
+from avoir.sources.register import RAW_TABLES
 
 _END = date(2026, 1, 1)
 _CONTRACTS, _SUPPORTS, _PLATFORMS, _PROBE_SECONDS, _TICKETS_A_DAY = 20, 2, 2, 300, 500
@@ -80,7 +81,7 @@ def measure(database: Database, home: Path, months: int, say: Any) -> dict[str, 
     as_of = datetime(_END.year, _END.month, _END.day, tzinfo=UTC)
     _land(database, home, first_day, as_of)
     database.run("vacuum analyze")
-    raw_rows = sum(database.number(f"select count(*) from {table}") for table in raw_tables())
+    raw_rows = sum(database.number(f"select count(*) from {table}") for table in RAW_TABLES)
     say(f"{raw_rows:,} raw rows landed")
     project = Project(database)
     began = time.monotonic()

@@ -63,7 +63,9 @@ class Measured:
         return round(self.rows / max(self.seconds, 0.001))
 
 
-def measured(running: Cluster, source: str, way: str, work: Callable[..., int], *given: Any) -> Measured:
+def measured(
+    running: Cluster, source: str, way: str, work: Callable[..., int | tuple[int, float]], *given: Any
+) -> Measured:
     """Do a piece of work in a new process; returns what it took."""
     before = running.cpu_s()
     with ProcessPoolExecutor(max_workers=1, mp_context=SPAWN) as pool:

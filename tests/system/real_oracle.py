@@ -445,7 +445,12 @@ def _painted(
     is_breached = downtime * 100 > (100 - clause.objective_pct) * scope
     outcome = "no_data" if scope == 0 else "breached" if is_breached else "met"
     return UptimeMonth(
-        is_complete, *(value * SECOND_US for value in (seconds, scope, downtime, unknown)), outcome
+        is_complete=is_complete,
+        month_us=seconds * SECOND_US,
+        in_scope_us=scope * SECOND_US,
+        downtime_us=downtime * SECOND_US,
+        unknown_us=unknown * SECOND_US,
+        outcome=outcome,
     )
 
 

@@ -117,7 +117,7 @@ def test_the_mart_equals_the_oracle_to_the_microsecond_and_the_cent(night: Night
             for (who, _, when), one in night.expected.uptimes.items()
             if (who, when) == (vendor, month) and is_own
         ]
-        outcomes = Counter(one.outcome for one in (*clocks, *uptimes))
+        outcomes = Counter([one.outcome for one in clocks] + [one.outcome for one in uptimes])
         expected[vendor, month, currency] = (
             len(clocks),
             sum(one.business_us for one in clocks) if clocks else None,

@@ -302,7 +302,7 @@ def first_columns(connection: psycopg.Connection) -> dict[int, str]:
     return dict(rows)
 
 
-def statements(thing: Thing, columns: dict[int, str]) -> Iterator[tuple[str, sql.Composable]]:
+def statements(thing: Thing, columns: dict[int, str]) -> Iterator[tuple[str, sql.SQL | sql.Composed]]:
     """Statements that need just one privilege each."""
     name = sql.Identifier(*thing.name.split(".", 1))
     if thing.kind == "schema":

@@ -35,8 +35,7 @@ def account() -> Pingdom:
 
 
 def tell(account: Pingdom, check: int, start: timedelta, end: timedelta, status: str) -> None:
-    seconds = (int((START + at).timestamp()) for at in (start, end))
-    account.tell(check, *seconds, status)
+    account.tell(check, int((START + start).timestamp()), int((START + end).timestamp()), status)
 
 
 def read(
