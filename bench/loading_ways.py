@@ -88,7 +88,7 @@ def fetched(load: Load) -> Iterator[Rows]:
     source = load.source
     for item in system_of(source).fetch(source, Window(load.start, load.end), _first_load()):
         if not isinstance(item, Rejected):
-            yield item if isinstance(item, Rows) else item.rows()
+            yield from [item] if isinstance(item, Rows) else (series.rows() for series in item)
 
 
 def dlt_defaults(url: str, load: Load) -> int:

@@ -176,33 +176,45 @@ class Landing:
                     copied += self._copy_one_by_one(copy, rows, file_id, numbers, values)
         self.copied[table.name] += copied
 
-    def add_series(self, series: Series) -> None:
-        """Copy samples to where they belong, or as rows when one of them may be there already."""
-        if not self._is_new(series):
-            self.add_rows(series.rows())
-            return
-        table = self.system.table(series.table)
-        columns = ("_source_name", "_batch_id", "_source_row", *table.column_names)
+    def add_series(self, told: Sequence[Series]) -> None:
+        """Copy samples to where they belong, or as rows those of which one may be there already."""
+        for name in sorted({series.table for series in told}):
+            if name not in self.is_first:
+                table = self.system.table(name)
+                self.is_first[name] = not self._has_any(table, self.window.start, self.window.end)
+            of_table = [series for series in told if series.table == name]
+            known = self._copy_new(name, of_table) if self.is_first[name] else of_table
+            for series in known:
+                self.add_rows(series.rows())
+
+    def _copy_new(self, name: str, told: Sequence[Series]) -> list[Series]:
+        """Copy the series of which nothing has landed in this load and whose months are made; the others."""
+        known: list[Series] = []
+        from avoir.sources.series import COPY_END, COPY_HEAD  # noqa: PLC0415 - numpy, which few loads need
+
+        columns = ("_source_name", "_batch_id", "_source_row", *self.system.table(name).column_names)
         statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(
-            sql.Identifier(self.system.schema, table.name), sql.SQL(", ").join(map(sql.Identifier, columns))
+            sql.Identifier(self.system.schema, name), sql.SQL(", ").join(map(sql.Identifier, columns))
         )
+        # One for them all: as many as there are monitors would cost the server a third more.
         with self.connection.cursor().copy(statement) as copy:
-            for block in series.copied(self.source.name, self.batch_id):
-                copy.write(block)
-        self.added[table.name] += len(series)
-        self.last_added[series.table, series.monitor] = series.last
-        self.stretches.append((instant_of(series.first), instant_of(series.last)))
+            copy.write(COPY_HEAD)
+            for series in told:
+                if not self._is_new(series):
+                    known.append(series)
+                    continue
+                for block in series.copied(self.source.name, self.batch_id):
+                    copy.write(block)
+                self.added[name] += len(series)
+                self.last_added[name, series.monitor] = series.last
+                self.stretches.append((instant_of(series.first), instant_of(series.last)))
+            copy.write(COPY_END)
+        return known
 
     def _is_new(self, series: Series) -> bool:
-        """Whether no sample of a series has landed, here or in an earlier load, and its months are made."""
-        if series.table not in self.added:
-            self.added[series.table] = 0
-            self.is_first[series.table] = not self._has_any(
-                self.system.table(series.table), self.window.start, self.window.end
-            )
         start, end = (milliseconds(instant) for instant in (self.window.start, self.window.end))
         last = self.last_added.get((series.table, series.monitor), start - 1)
-        return self.is_first[series.table] and max(last + 1, start) <= series.first and series.last < end
+        return max(last + 1, start) <= series.first and series.last < end
 
     def _has_any(self, table: Table, first: datetime, last: datetime) -> bool:
         """Whether a partitioned table holds a row of the source from ``first`` to ``last``, both included."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -342,9 +343,9 @@ def test_samples_go_to_the_partitions_of_their_months(
     assert (again.rows_landed, again.rows_duplicate) == (0, 4)
 
 
-def series(*instants: datetime, monitor: str = "web", value: float = 1.0) -> Series:
+def series(*instants: datetime, monitor: str = "web", value: float = 1.0) -> list[Series]:
     milliseconds = [round(instant.timestamp() * 1000) for instant in instants]
-    return Series("samples", monitor, np.array(milliseconds, np.int64), np.full(len(instants), value))
+    return [Series("samples", monitor, np.array(milliseconds, np.int64), np.full(len(instants), value))]
 
 
 def landed_samples(connection: psycopg.Connection) -> list[tuple[Any, ...]]:
@@ -374,7 +375,7 @@ def test_a_series_lands_as_its_rows_do(connection: psycopg.Connection, told: dic
     at_once = landed_samples(connection)
     connection.execute("truncate raw_prometheus.samples")
     connection.commit()
-    told["prometheus"] = [one.rows() for one in given]
+    told["prometheus"] = [one.rows() for (one,) in given]
     as_rows = load_window(connection, PROBES, JANUARY)
     assert [(row[0], *row[2:]) for row in landed_samples(connection)] == [
         (row[0], *row[2:]) for row in at_once
@@ -445,16 +446,19 @@ def test_the_longest_name_of_a_monitor_fits_into_a_summary(
     assert load_window(connection, PROBES, JANUARY).rows_landed == 1
 
 
-def test_a_series_lands_once_whatever_was_there(connection: psycopg.Connection, told: dict[str, Any]) -> None:
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_series_lands_once_whatever_was_there(
+    connection: psycopg.Connection, told: dict[str, Any], at_once: bool
+) -> None:
     first, second, third = (JANUARY.start + timedelta(minutes=n) for n in range(3))
-    told["prometheus"] = [
-        samples(second),
+    answers = [
         series(first, second),
         series(second, third),  # its first was in the series before
         series(third, FEBRUARY.start),  # beyond the window, where no month was made for it
         series(first, second, monitor="db"),
         series(third, monitor="db", value=0.0),
     ]
+    told["prometheus"] = [samples(second), *([list(chain.from_iterable(answers))] if at_once else answers)]
     report = load_window(connection, PROBES, JANUARY)
     assert (report.rows_read, report.rows_landed, report.rows_duplicate) == (10, 7, 3)
     web = [("web", first, 1.0), ("web", second, 1.0), ("web", third, 1.0), ("web", FEBRUARY.start, 1.0)]

@@ -240,7 +240,7 @@ class Landed(Protocol):
         """
 
 
-Fetch = Callable[["SourceConnection", Window, Landed], "Iterator[Rows | Series | Rejected]"]
+Fetch = Callable[["SourceConnection", Window, Landed], "Iterator[Rows | Sequence[Series] | Rejected]"]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -49,12 +50,27 @@ MOST_SAMPLES = 400_000
 LONGEST_NAME_BYTES = 3000
 """Longest name of a monitor: the summary of a stretch of pages holds two of them on one page."""
 
-FIRST_STRETCH = timedelta(days=1)
+FIRST_STRETCH = timedelta(hours=1)
+MOST_LONGER = 8
+"""How many times as long as the stretch before it a stretch is at most."""
+
 SHORTEST_STRETCH = timedelta(minutes=1)
 LONGEST_STRETCH = timedelta(days=31)
 
 
-def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[Rows | Series | Rejected]:
+@dataclass
+class Told:
+    """What the server gave of a stretch, and how many samples that were."""
+
+    given: int = 0
+    series: list[Series] = field(default_factory=list)
+    rows: list[Rows] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+
+
+def fetch(
+    source: SourceConnection, window: Window, landed: Landed
+) -> Iterator[Rows | Sequence[Series] | Rejected]:
     """Every sample of the selected series in the window.
 
     Raises:
@@ -64,8 +80,11 @@ def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[
     del landed
     landable = 0
     for told in _stretches(VendorApi(source), window):
-        landable += sum(0 if isinstance(item, Rejected) else len(item.values) for item in told)
-        yield from told
+        landable += sum(map(len, told.series)) + sum(len(rows.values) for rows in told.rows)
+        if told.series:
+            yield told.series
+        yield from told.rows
+        yield from told.rejected
     if not landable:
         message = (
             f"source {source.name}: {source.option('query')} has no sample in {window}; "
@@ -74,17 +93,19 @@ def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[
         raise IncompleteAnswerError(message)
 
 
-def _stretches(api: VendorApi, window: Window) -> Iterator[list[Rows | Series | Rejected]]:
-    """What each stretch of the window gave. While one is landed the next one is asked for."""
-    length = FIRST_STRETCH
+def _stretches(api: VendorApi, window: Window) -> Iterator[Told]:
+    """What each stretch of the window gave. While one is landed the next one is asked for.
+
+    None is longer than the fullest one so far allows: after a night without monitoring comes a day with it.
+    """
+    length, longest = FIRST_STRETCH, LONGEST_STRETCH
     stretch = Window(window.start, min(window.start + length, window.end))
     asked = begun(_samples_of, api, stretch)
     while True:
-        given, told = asked.result()
-        if given > MOST_SAMPLES:
-            length = max(length / -(-given // MOST_SAMPLES), SHORTEST_STRETCH)
-        elif 2 * given <= MOST_SAMPLES:
-            length = min(length * 2, LONGEST_STRETCH)
+        told = asked.result()
+        if told.given:
+            longest = min(longest, (stretch.end - stretch.start) * MOST_SAMPLES // told.given)
+        length = max(min(length * MOST_LONGER, longest), SHORTEST_STRETCH)
         is_last = stretch.end == window.end
         if not is_last:
             stretch = Window(stretch.end, min(stretch.end + length, window.end))
@@ -94,16 +115,14 @@ def _stretches(api: VendorApi, window: Window) -> Iterator[list[Rows | Series | 
             return
 
 
-def _samples_of(api: VendorApi, stretch: Window) -> tuple[int, list[Rows | Series | Rejected]]:
-    """How many samples the server gave of a stretch, and they, with what of them is none."""
+def _samples_of(api: VendorApi, stretch: Window) -> Told:
+    told = Told()
     if milliseconds(stretch.start) == milliseconds(stretch.end):
-        return 0, []  # Prometheus counts in milliseconds and refuses a range of none.
-    given = 0
-    told: list[Rows | Series | Rejected] = []
+        return told  # Prometheus counts in milliseconds and refuses a range of none.
     for monitor, values in _series_of(api, stretch):
-        given += len(values)
-        told += _judged(monitor, values, stretch)
-    return given, told
+        told.given += len(values)
+        _judge(told, monitor, values, stretch)
+    return told
 
 
 def _series_of(api: VendorApi, stretch: Window) -> list[tuple[str, list[Any]]]:
@@ -160,15 +179,17 @@ def _labelled(source: SourceConnection, item: object) -> tuple[str, list[Any]]:
     return monitor, values
 
 
-def _judged(monitor: str, values: list[Any], stretch: Window) -> list[Rows | Series | Rejected]:
+def _judge(told: Told, monitor: str, values: list[Any], stretch: Window) -> None:
     from avoir.sources.series import series_of  # noqa: PLC0415 - numpy, which reading the register need not load
 
     series = series_of(SAMPLES.name, monitor, values)
     first, end = milliseconds(stretch.start), milliseconds(stretch.end)
     if series is not None and first <= series.first and series.last < end:
-        return [series]
+        told.series.append(series)
+        return
     rows, rejected = _judged_samples(monitor, values, stretch)
-    return [rows, *rejected]
+    told.rows.append(rows)
+    told.rejected += rejected
 
 
 def _judged_samples(monitor: str, values: list[Any], stretch: Window) -> tuple[Rows, list[Rejected]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -49,7 +49,7 @@ def reach(source: SourceConnection, as_of: datetime) -> Reached:
                 if isinstance(item, Rejected):
                     refused = refused or f"{item.reason_code}: {item.reason}"
                     continue
-                rows = item if isinstance(item, Rows) else item.rows()
+                rows = item if isinstance(item, Rows) else item[0].rows()
                 if rows.values:
                     return Reached(window, _key_of(system, rows), refused)
     if window is None:
@@ -59,7 +59,7 @@ def reach(source: SourceConnection, as_of: datetime) -> Reached:
 
 def _items(
     source: SourceConnection, system: System, window: Window
-) -> Generator[Rows | Series | Rejected, None, None]:
+) -> Generator[Rows | Sequence[Series] | Rejected, None, None]:
     yield from system.fetch(source, window, NothingLanded())
 
 

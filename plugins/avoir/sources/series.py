@@ -19,8 +19,8 @@ from avoir.sources.model import Rows
 
 #: How many samples are copied as one piece, and how many bytes of them at most: a monitor's name may be long.
 BLOCK_SAMPLES, BLOCK_BYTES = 50_000, 16_000_000
-# Signature, flags and length of the extension; then a row of -1 fields.
-_COPY_HEAD, _COPY_END = b"PGCOPY\n\xff\r\n\x00" + bytes(8), b"\xff\xff"
+#: What pieces stand between: signature, flags and length of the extension; a row of -1 fields.
+COPY_HEAD, COPY_END = b"PGCOPY\n\xff\r\n\x00" + bytes(8), b"\xff\xff"
 _POSTGRES_EPOCH_US = (datetime(2000, 1, 1, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(
     microseconds=1
 )
@@ -80,7 +80,6 @@ class Series:
                 *_field("value", ">f8"),
             ]
         )
-        yield _COPY_HEAD
         length = max(1, min(BLOCK_SAMPLES, BLOCK_BYTES // layout.itemsize))
         for start in range(0, len(self), length):
             milliseconds = self.milliseconds[start : start + length]
@@ -93,7 +92,6 @@ class Series:
             block["at"] = milliseconds * 1000 - _POSTGRES_EPOCH_US
             block["value"] = self.values[start : start + length]
             yield block.tobytes()
-        yield _COPY_END
 
 
 def _field(name: str, kind: str) -> list[tuple[str, str]]:

@@ -22,6 +22,7 @@ def vendor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vendor]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # else an answer's body waits 40 ms for the word that its head came
 
         def do_GET(self) -> None:
             parts = urlsplit(self.path)

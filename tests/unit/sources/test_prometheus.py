@@ -56,7 +56,8 @@ def fetched(vendor: Vendor, **options: Any) -> tuple[list[tuple[str | None, ...]
         if isinstance(item, Rejected):
             rejected.append(item)
         else:
-            rows += (item if isinstance(item, Rows) else item.rows()).values
+            several = [item] if isinstance(item, Rows) else [series.rows() for series in item]
+            rows += [row for one in several for row in one.values]
     return rows, rejected
 
 
@@ -79,14 +80,14 @@ def test_each_sample_of_the_window_is_read_once_and_no_other(vendor: Vendor) -> 
     rows, rejected = fetched(vendor)
     assert [datetime.fromisoformat(str(row[1])) for row in rows] == instants[1:-1]
     assert rejected == []
-    assert len(vendor.requests) == 5  # a day, two, four, eight, sixteen: nothing much was given
+    assert len(vendor.requests) == 5  # an hour, 8, 64, 512, the rest: nothing much was given
 
 
 def test_large_answers_make_the_next_ones_smaller_and_nothing_falls_between_them(
     vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prometheus, "MOST_SAMPLES", 50)
-    every = timedelta(minutes=45)
+    every = timedelta(minutes=10)
     instants = [WINDOW.start + n * every for n in range((WINDOW.end - WINDOW.start) // every)]
     vendor.answer = Prometheus({"web": [(seconds(instant), "1") for instant in instants]})
     rows, rejected = fetched(vendor)
@@ -95,9 +96,27 @@ def test_large_answers_make_the_next_ones_smaller_and_nothing_falls_between_them
     spans = [
         int(parameters["query"].split("[")[1].removesuffix("ms]")) for _, parameters, _ in vendor.requests
     ]
-    assert spans[0] == 86_400_000
-    # 50 samples are a day and a half.
-    assert max(spans[2:]) <= 3 * 86_400_000
+    # After the first hour and its six samples no answer holds more than 50, which take 500 minutes.
+    assert spans[:2] == [3_600_000, 8 * 3_600_000]
+    assert 495 * 60_000 < max(spans) <= 500 * 60_000
+
+
+def test_an_answer_larger_than_it_should_be_makes_those_after_it_smaller_for_good(
+    vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prometheus, "MOST_SAMPLES", 50)
+    first, again = WINDOW.start + timedelta(days=1), WINDOW.start + timedelta(days=14)
+    instants = [busy + n * timedelta(minutes=1) for busy in (first, again) for n in range(600)]
+    vendor.answer = Prometheus({"web": [(seconds(instant), "1") for instant in instants]})
+    rows, rejected = fetched(vendor)
+    assert ([datetime.fromisoformat(str(row[1])) for row in rows], rejected) == (instants, [])
+    spans = [
+        int(parameters["query"].split("[")[1].removesuffix("ms]")) for _, parameters, _ in vendor.requests
+    ]
+    fullest = spans.index(max(spans))
+    assert (fullest, spans[fullest]) == (2, 64 * 3_600_000)
+    # 600 in 64 hours; then nothing for twelve days.
+    assert max(spans[fullest + 1 :]) == spans[fullest] * 50 // 600
 
 
 def test_the_token_goes_as_bearer(vendor: Vendor) -> None:
@@ -155,7 +174,7 @@ def test_a_stretch_shorter_than_a_millisecond_holds_nothing_to_ask_for(vendor: V
     window = Window(WINDOW.start + a_bit, WINDOW.start + prometheus.FIRST_STRETCH + 3 * a_bit)
     vendor.answer = Prometheus({"web": [(seconds(WINDOW.start + timedelta(hours=1)), "1")]})
     items = list(fetch(vendor.connection("prometheus", username=None), window, NothingLanded()))
-    assert [len(item.values) for item in items if not isinstance(item, Rejected)] == [1]
+    assert [len(item[0]) for item in items if not isinstance(item, Rows | Rejected)] == [1]
     assert all("[0ms]" not in parameters["query"] for _, parameters, _ in vendor.requests)
 
 
@@ -205,7 +224,7 @@ options = {"query": "probe_success", "monitor_label": "instance"}
 source = SourceConnection("probes", "prometheus", sys.argv[1], start, options=options)
 for item in fetch(source, Window(start, start + timedelta(days=31)), NothingLanded()):
     time.sleep(1)
-    raise SystemExit(f"enough: {len(item.values)}")
+    raise SystemExit(f"enough: {len(item[0])}")
 """
 
 
@@ -238,8 +257,8 @@ def test_what_the_next_stretch_fails_with_is_raised_after_this_one_was_told(vend
     )
     items = fetch(vendor.connection("prometheus", username=None), WINDOW, NothingLanded())
     first = next(items)
-    assert not isinstance(first, Rejected)
-    assert len(first.values) == 1
+    assert not isinstance(first, Rows | Rejected)
+    assert [len(series) for series in first] == [1]
     with pytest.raises(IncompleteAnswerError, match="too many samples"):
         next(items)
 
