@@ -44,7 +44,7 @@ SAMPLES = Table(
     takes_series=True,
 )
 
-MOST_SAMPLES = 400_000
+MOST_SAMPLES = 100_000
 """What an answer should hold at most, since it is in memory as a whole: the next ones ask for less."""
 
 LONGEST_NAME_BYTES = 3000
