@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from avoir.sources.model import Rejected, SourceFile
 
 #: Longest payload kept in ``loads.rejected``, in characters.
 PAYLOAD_CHARACTERS = 4000
+_NULL = "\\N"
 
 
 def plain_block(
@@ -16,12 +17,16 @@ def plain_block(
 ) -> bytes | None:
     """Rows in COPY's text format, a third of the cost of one by one; None when a cell needs care.
 
-    A cell does that is null, or holds what the format or Postgres gives a meaning: then the block has other
-    separators than those that were put in.
+    A cell does that holds what the format or Postgres gives a meaning: then the block has other separators,
+    or more backslashes, than those that were put in.
     """
-    lead = "\\N" if file_id is None else file_id
+    lead = _NULL if file_id is None else file_id
+    nulls = sum(row.count(None) for row in values)
+    told: Iterable[Iterable[str | None]] = values
+    if nulls:
+        told = ([_NULL if cell is None else cell for cell in row] for row in values)
     try:
-        cells = list(map("\t".join, values))  # type: ignore[arg-type]
+        cells = list(map("\t".join, told))  # type: ignore[arg-type]
         text = "\n".join(cells)
         data = text.encode()
     except (TypeError, UnicodeEncodeError):
@@ -30,7 +35,7 @@ def plain_block(
     if (
         text.count("\t") != len(values) * (width - 1)
         or text.count("\n") != len(values) - 1
-        or b"\\" in data
+        or text.count("\\") != nulls
         or b"\r" in data
         or b"\x00" in data
     ):

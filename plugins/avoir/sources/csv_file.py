@@ -6,19 +6,23 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Collection, Iterator, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
 
-from avoir.sources.local_folder import bytes_of
 from avoir.sources.model import Rejected, SourceConnection, SourceError, SourceFile
 
 MAX_CSV_BYTES = 1024 * 1024 * 1024
+_PIECE_BYTES = 1 << 20
+#: What bytes become that are not in a file's encoding.
+_FOREIGN = re.compile("[\udc80-\udcff]")
 
 
-@dataclass(frozen=True)
-class Record:
-    """A row of a CSV file: its cells, its number counted from 1 after the header, the line it begins on."""
+class Record(NamedTuple):
+    """A row of a CSV file: its number counted from 1 after the header, its cells, the line it begins on."""
 
     number: int
     cells: dict[str, str]
@@ -35,14 +39,17 @@ class Record:
 
 @dataclass(frozen=True)
 class CsvFile:
-    """A CSV file whose header was checked."""
+    """A CSV file whose header was checked. Its rows are read as they are asked for, and any number of times.
+
+    A file in a folder stays there: whoever reads one to its end that is no longer what its hash says fails.
+    """
 
     source: SourceConnection
     file: SourceFile
     header: tuple[str, ...]
-    text: str
     encoding: str
     delimiter: str
+    opened: Callable[[], BinaryIO]
 
     @classmethod
     def read(
@@ -62,11 +69,16 @@ class CsvFile:
         Raises:
             SourceError: the file is missing, too large, empty, or has other columns.
         """
-        content = bytes_of(source, path, MAX_CSV_BYTES + 1)
-        if len(content) > MAX_CSV_BYTES:
+        digest, size = hashlib.sha256(), 0
+        with _Stream(source, path) as stream:
+            while (piece := stream.read(_PIECE_BYTES)) and size <= MAX_CSV_BYTES:
+                digest.update(piece)
+                size += len(piece)
+        if size > MAX_CSV_BYTES:
             raise SourceError(f"source {source.name}: {path} is larger than {MAX_CSV_BYTES} bytes")
-        file = SourceFile(name or path.name, hashlib.sha256(content).hexdigest(), len(content))
-        return cls.parsed(source, file, content, columns, delimiter=delimiter, others=others)
+        file = SourceFile(name or path.name, digest.hexdigest(), size)
+        opened = partial(_unchanged, source, path, file)
+        return cls._of(source, file, opened, columns, "utf-8", delimiter, others=others)
 
     @classmethod
     def parsed(
@@ -85,65 +97,90 @@ class CsvFile:
         Raises:
             SourceError: it has other columns, or is not in the encoding at all.
         """
-        is_utf_8 = encoding.lower() in ("utf-8", "utf8")
-        # Bytes that are not in the encoding survive as surrogates, so that one bad row is told and rejected.
-        try:
-            text = content.decode("utf-8-sig" if is_utf_8 else encoding, "surrogateescape")
-        except UnicodeError as error:
-            raise SourceError(f"source {source.name}: {file.name} is not {encoding}: {error}") from error
-        try:
-            header = tuple(next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), ()))
-        except csv.Error as error:
-            raise SourceError(f"source {source.name}: {file.name}:1: {error}") from error
-        label = f"source {source.name}: {file.name}"
-        return cls(
-            source, file, checked_header(label, header, columns, others=others), text, encoding, delimiter
+        return cls._of(
+            source, file, partial(io.BytesIO, content), columns, encoding, delimiter, others=others
         )
 
-    def records(self, table: str, *, may_be_empty: bool = False) -> Iterator[Record | Rejected]:
+    @classmethod
+    def _of(
+        cls,
+        source: SourceConnection,
+        file: SourceFile,
+        opened: Callable[[], BinaryIO],
+        columns: Sequence[str],
+        encoding: str,
+        delimiter: str,
+        *,
+        others: bool,
+    ) -> CsvFile:
+        whole = cls(source, file, (), encoding, delimiter, opened)
+        header = next((row for _, row, _ in whole._rows()), [])
+        label = f"source {source.name}: {file.name}"
+        checked = checked_header(label, header, columns, others=others)
+        return cls(source, file, checked, encoding, delimiter, opened)
+
+    def records(
+        self, table: str, *, may_be_empty: bool = False, must_end: bool = False
+    ) -> Iterator[Record | Rejected]:
         """Every row after the header in which something stands.
 
+        Args:
+            table: whose rows they are to be.
+            may_be_empty: a file of a header alone is none without rows.
+            must_end: the last row must end with its line, so that nobody doubts that it is whole.
+
         Raises:
-            SourceError: the file has no rows, ends in the middle of one, or its quoting is broken.
+            SourceError: the file has no rows, ends in the middle of one, its quoting is broken, or it is not
+                in its encoding at all.
         """
         label = f"source {self.source.name}: {self.file.name}"
-        number = 0
-        for number, (line, row, is_last) in enumerate(self._rows(label), start=1):
-            where = f"{self.file.name}:{line}"
-            if not any(cell.strip() for cell in row):
+        number = -1
+        for number, (line, row, is_cut) in enumerate(self._rows()):
+            text = "".join(row)
+            if not number or not text.strip():
                 continue
+            if is_cut and (must_end or len(row) < len(self.header)):
+                raise SourceError(f"{label}:{line} ends in the middle of a row; is it still being written?")
+            where = f"{self.file.name}:{line}"
             if len(row) != len(self.header):
-                if is_last and len(row) < len(self.header) and not self.text.endswith(("\n", "\r")):
-                    what = "ends in the middle of a row; is it still being written?"
-                    raise SourceError(f"{label}:{line} {what}")
                 reason = f"{where}: the row has {len(row)} cells, the header {len(self.header)}"
                 payload = json.dumps(row, ensure_ascii=False)
                 yield Rejected(table, "wrong_cell_count", reason, payload, number, self.file)
-            elif any("\udc80" <= character <= "\udcff" for cell in row for character in cell):
+            elif not text.isascii() and _FOREIGN.search(text):
                 reason = f"{where}: the row holds bytes that are not {self.encoding.upper()}"
                 payload = json.dumps(row)
                 yield Rejected(table, "not_utf8", reason, payload, number, self.file)
             else:
                 yield Record(number, dict(zip(self.header, row, strict=True)), line)
-        if not number and not may_be_empty:
+        if number < 1 and not may_be_empty:
             raise SourceError(f"{label} has a header and no rows, which is not 'no records'")
 
-    def _rows(self, label: str) -> Iterator[tuple[int, list[str], bool]]:
-        """The line on which each row begins, its cells, and whether it is the last."""
-        rows = csv.reader(io.StringIO(self.text, newline=""), strict=True, delimiter=self.delimiter)
-        before: tuple[int, list[str]] | None = None
+    def _rows(self) -> Iterator[tuple[int, list[str], bool]]:
+        """The line on which each row begins, its cells, and whether the file ends before that line does.
+
+        The header is the first of them.
+        """
+        label = f"source {self.source.name}: {self.file.name}"
+        is_utf_8 = self.encoding.lower() in ("utf-8", "utf8")
         line = 1
-        try:
-            next(rows)
-            line = rows.line_num + 1
-            for row in rows:
-                if before is not None:
-                    yield *before, False
-                before, line = (line, row), rows.line_num + 1
-        except csv.Error as error:
-            raise SourceError(f"{label}:{line} cannot be read: {error}") from error
-        if before is not None:
-            yield *before, True
+        # Bytes that are not in the encoding survive as surrogates, so that one bad row is told and rejected.
+        with io.TextIOWrapper(
+            self.opened(), "utf-8-sig" if is_utf_8 else self.encoding, "surrogateescape", newline=""
+        ) as stream:
+            lines = _Lines(stream)
+            rows = csv.reader(lines, strict=True, delimiter=self.delimiter)
+            before: tuple[int, list[str]] | None = None
+            try:
+                for row in rows:
+                    if before is not None:
+                        yield *before, False
+                    before, line = (line, row), rows.line_num + 1
+            except csv.Error as error:
+                raise SourceError(f"{label}:{line} cannot be read: {error}") from error
+            except UnicodeError as error:
+                raise SourceError(f"{label} is not {self.encoding}: {error}") from error
+            if before is not None:
+                yield *before, not lines.last.endswith(("\n", "\r"))
 
     def rejected(self, table: str, record: Record, code: str, reason: str) -> Rejected:
         """A rejection of one row of this file, with its line."""
@@ -177,3 +214,55 @@ def checked_header(
         message += f"; twice: {', '.join(twice)}" if twice else ""
         raise SourceError(message)
     return header
+
+
+class _Lines:
+    """The lines of a stream, of which the last one that was read is kept."""
+
+    def __init__(self, stream: io.TextIOWrapper) -> None:
+        self._stream = stream
+        self.last = ""
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._stream:
+            self.last = line
+            yield line
+
+
+class _Stream(io.FileIO):
+    """A file of the source's folder; that it cannot be read is an error of the source.
+
+    With the hash that it had, it must still be that file when it has been read.
+    """
+
+    def __init__(self, source: SourceConnection, path: Path, sha256: str | None = None) -> None:
+        self._label, self._path = f"source {source.name}", path
+        self._expected, self._digest = sha256, hashlib.sha256()
+        try:
+            super().__init__(path)
+        except OSError as error:
+            raise self._unreadable(error) from error
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            count = super().readinto(buffer)
+        except OSError as error:
+            raise self._unreadable(error) from error
+        if self._expected is not None:
+            self._digest.update(memoryview(buffer)[:count])
+            if not count and self._digest.hexdigest() != self._expected:
+                raise SourceError(f"{self._label}: {self._path} changed while it was read; load it again")
+        return count
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        try:
+            return super().read(size)
+        except OSError as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: OSError) -> SourceError:
+        return SourceError(f"{self._label}: cannot read {self._path}: {error.strerror}")
+
+
+def _unchanged(source: SourceConnection, path: Path, file: SourceFile) -> BinaryIO:
+    return io.BufferedReader(_Stream(source, path, file.sha256), _PIECE_BYTES)

@@ -13,15 +13,19 @@ the monitor gives another state at the same instant), and what :mod:`avoir.sourc
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from array import array
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from avoir.sources.csv_file import CsvFile
+from avoir.sources.csv_file import CsvFile, Record
 from avoir.sources.declared_instants import zone_of
-from avoir.sources.instants import YEARS, rfc_3339
+from avoir.sources.instants import EPOCH, YEARS, microseconds, microseconds_text, rfc_3339
 from avoir.sources.log_files import local_instant, log_files, pattern_option
 from avoir.sources.model import Landed, Option, Rejected, Rows, SourceConnection, SourceError, System, Window
 from avoir.sources.monitoring import CHECKS, SCHEMA
@@ -29,9 +33,16 @@ from avoir.sources.monitoring import CHECKS, SCHEMA
 #: What a column of a log may be for; a log without ``monitor`` is of the one that ``monitor`` names.
 ROLES = ("monitor", "checked_at", "state", "response_ms")
 _REQUIRED = ("checked_at", "state")
-_EPOCH = re.compile(r"\d{1,15}(?:\.\d{1,6})?", re.ASCII)
+#: How many rows of a log are landed as one piece.
+BLOCK_ROWS = 50_000
+_SECONDS = re.compile(r"\d{1,15}(?:\.\d{1,6})?", re.ASCII)
+_LAST = microseconds(datetime(YEARS.stop, 1, 1, tzinfo=UTC))
+#: Stands for the instant of a row that has none.
+_REJECTED = -(1 << 63)
 
-ReadInstant = Callable[[str, datetime | None], datetime | None]
+#: Reads the text of an instant; of one that may be either of two it is the first that is not before another.
+#: All are in microseconds since 1970.
+ReadInstant = Callable[[str, int | None], int | None]
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,15 @@ class _Form:
     read_instant: ReadInstant
     told_as: str
 
+    def monitor_of(self, cells: Mapping[str, str]) -> str:
+        """The monitor of a row; empty where none is named."""
+        column = self.columns.get("monitor")
+        return self.monitor if column is None else cells[column].strip()
+
+    def said_of(self, cells: Mapping[str, str]) -> str:
+        """What the monitor calls the state of a row."""
+        return cells[self.columns["state"]].strip()
+
 
 def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[Rows | Rejected]:
     """Every check of every new file whose rows lie before the window's end.
@@ -52,77 +72,97 @@ def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[
         SourceError: the folder holds no log, or a log is cut off, has other columns or no rows.
     """
     form = _form_of(source)
+    columns = tuple(form.columns.values())
     seen: set[str] = set()
     for name, path in log_files(source, source.option("files")):
         log = CsvFile.read(
-            source,
-            path,
-            tuple(form.columns.values()),
-            delimiter=source.option("delimiter"),
-            others=True,
-            name=name,
+            source, path, columns, delimiter=source.option("delimiter"), others=True, name=name
         )
         if log.file.sha256 in seen or landed.has_file(log.file.sha256):
             continue
         seen.add(log.file.sha256)
-        if not log.text.endswith(("\n", "\r")):
-            what = "ends in the middle of a row; it is still being written, or was cut off"
-            raise SourceError(f"source {source.name}: {name} {what}")
-        items = list(_read(log, form))
-        if all(checked_at < window.end for _, checked_at in items if checked_at is not None):
-            yield from _landing(log, items)
+        instants, rejected = _judged(log, form)
+        if max(instants, default=_REJECTED) < microseconds(window.end):
+            yield from rejected
+            yield from _landing(log, form, instants)
 
 
-_Row = tuple[str | None, ...]
+def _judged(log: CsvFile, form: _Form) -> tuple[array[int], list[Rejected]]:
+    """Of each row of a log the instant of its check, in microseconds since 1970, and the rows without one."""
+    instants: array[int] = array("q")
+    rejected: list[Rejected] = []
+    told: defaultdict[str, _Told] = defaultdict(_Told)
+    for record in log.records(CHECKS.name, must_end=True):
+        found = record if isinstance(record, Rejected) else _instant_of(log, record, form, told)
+        if isinstance(found, Rejected):
+            rejected.append(found)
+            found = _REJECTED
+        instants.append(found)
+    return instants, rejected
 
 
-def _landing(
-    log: CsvFile, items: list[tuple[Rejected | tuple[int, _Row], datetime | None]]
-) -> Iterator[Rows | Rejected]:
-    values: list[_Row] = []
+def _instant_of(log: CsvFile, record: Record, form: _Form, told: defaultdict[str, _Told]) -> int | Rejected:
+    cells = record.cells
+    monitor, said, at = form.monitor_of(cells), form.said_of(cells), cells[form.columns["checked_at"]].strip()
+    if not monitor:
+        return log.rejected(CHECKS.name, record, "missing_key", "the check has no monitor")
+    before = told[monitor]
+    checked_at = form.read_instant(at, before.newest)
+    if checked_at is None:
+        reason = f"{form.columns['checked_at']} is not {form.told_as}: {at!r}"
+        return log.rejected(CHECKS.name, record, "bad_instant", reason)
+    if said not in form.words:
+        reason = f"{form.columns['state']} is none of the words declared: {said!r}"
+        return log.rejected(CHECKS.name, record, "unknown_state", reason)
+    if before.differs(checked_at, form.words[said]):
+        reason = f"a row before says something else of {monitor} at this instant"
+        return log.rejected(CHECKS.name, record, "conflicting_version", reason)
+    return checked_at
+
+
+def _landing(log: CsvFile, form: _Form, instants: array[int]) -> Iterator[Rows]:
+    """The rows that have an instant, a piece at a time: a log may be longer than memory has room for."""
+    values: list[tuple[str | None, ...]] = []
     numbers: list[int] = []
-    for item, _ in items:
-        if isinstance(item, Rejected):
-            yield item
-        else:
-            numbers.append(item[0])
-            values.append(item[1])
-    yield Rows(CHECKS.name, values, numbers, log.file)
+    took = form.columns.get("response_ms")
+    for record, at in zip(log.records(CHECKS.name), instants, strict=True):
+        if at == _REJECTED or isinstance(record, Rejected):
+            continue
+        cells = record.cells
+        said = form.said_of(cells)
+        response_ms = (cells[took].strip() or None) if took else None
+        values.append((form.monitor_of(cells), microseconds_text(at), form.words[said], said, response_ms))
+        numbers.append(record.number)
+        if len(values) == BLOCK_ROWS:
+            yield Rows(CHECKS.name, values, numbers, log.file)
+            values, numbers = [], []
+    if values:
+        yield Rows(CHECKS.name, values, numbers, log.file)
 
 
-def _read(log: CsvFile, form: _Form) -> Iterator[tuple[Rejected | tuple[int, _Row], datetime | None]]:
-    """Every row of a log: rejected, or its number and values with its instant."""
-    told: dict[str, datetime] = {}
-    states: dict[tuple[str, datetime], str] = {}
-    for record in log.records(CHECKS.name):
-        if isinstance(record, Rejected):
-            yield record, None
-            continue
-        cells = {role: record.cells[column].strip() for role, column in form.columns.items()}
-        monitor = cells.get("monitor", form.monitor)
-        checked_at = form.read_instant(cells["checked_at"], told.get(monitor))
-        state = form.words.get(cells["state"])
-        problem = None
-        if not monitor:
-            problem = "missing_key", "the check has no monitor"
-        elif checked_at is None:
-            problem = (
-                "bad_instant",
-                f"{form.columns['checked_at']} is not {form.told_as}: {cells['checked_at']!r}",
-            )
-        elif state is None:
-            problem = (
-                "unknown_state",
-                f"{form.columns['state']} is none of the words declared: {cells['state']!r}",
-            )
-        elif states.setdefault((monitor, checked_at), state) != state:
-            problem = "conflicting_version", f"a row before says something else of {monitor} at this instant"
-        if problem is not None or checked_at is None or state is None:
-            yield log.rejected(CHECKS.name, record, *(problem or ("", ""))), None
-            continue
-        told[monitor] = max(checked_at, told.get(monitor, checked_at))
-        values = (monitor, checked_at.isoformat(), state, cells["state"], cells.get("response_ms") or None)
-        yield (record.number, values), checked_at
+@dataclass
+class _Told:
+    """What a monitor told so far: its checks in the order of time, and beside them those that came late."""
+
+    instants: array[int] = field(default_factory=lambda: array("q"))
+    states: bytearray = field(default_factory=bytearray)
+    late: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def newest(self) -> int | None:
+        """Its newest instant, in microseconds since 1970."""
+        return self.instants[-1] if self.instants else None
+
+    def differs(self, at: int, state: str) -> bool:
+        """Whether it told another state of the instant; else it has told this one."""
+        if not self.instants or at > self.instants[-1]:
+            self.instants.append(at)
+            self.states.append(state == "up")
+            return False
+        place = bisect_left(self.instants, at)
+        if self.instants[place] == at:
+            return self.states[place] != (state == "up")
+        return self.late.setdefault(at, state) != state
 
 
 # --- How a connection declares its logs ---
@@ -143,28 +183,32 @@ def _form_of(source: SourceConnection) -> _Form:
     if zone is None:
         raise SourceError(f"source {source.name}: times of the form {form!r} need the option timezone")
 
-    def read_instant(text: str, not_before: datetime | None) -> datetime | None:
-        instant = local_instant(text, form, zone, not_before=not_before)
-        return instant if instant is not None and instant.year in YEARS else None
+    def read_instant(text: str, not_before: int | None) -> int | None:
+        newest = None if not_before is None else EPOCH + timedelta(microseconds=not_before)
+        instant = local_instant(text, form, zone, not_before=newest)
+        return microseconds(instant) if instant is not None and instant.year in YEARS else None
 
     told_as = f"a time of the form {form!r} in {zone.key}"
     return _Form(columns, source.option("monitor"), words, read_instant, told_as)
 
 
-def _since_1970(text: str, divisor: int) -> datetime | None:
-    if not _EPOCH.fullmatch(text):
+def _since_1970(text: str, divisor: int) -> int | None:
+    if not _SECONDS.fullmatch(text):
         return None
     whole, _, fraction = text.partition(".")
-    microseconds = (int(whole) * 1_000_000 + int(fraction.ljust(6, "0") or 0)) // divisor
-    try:
-        instant = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
-    except OverflowError:
-        return None
-    return instant if instant.year in YEARS else None
+    instant = (int(whole) * 1_000_000 + int(fraction.ljust(6, "0") or 0)) // divisor
+    return instant if instant < _LAST else None
+
+
+# Many monitors are often looked at together.
+@lru_cache(maxsize=1024)
+def _iso(text: str) -> int | None:
+    instant = rfc_3339(text)
+    return None if instant is None else microseconds(instant)
 
 
 _INSTANTS: dict[str, ReadInstant] = {
-    "iso": lambda text, _: rfc_3339(text),
+    "iso": lambda text, _: _iso(text),
     "epoch": lambda text, _: _since_1970(text, 1),
     "epoch_ms": lambda text, _: _since_1970(text, 1000),
 }

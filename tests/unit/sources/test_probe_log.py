@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from avoir.sources.model import NothingLanded, Rejected, SourceConnection, SourceError, Window
 from avoir.sources.probe_log import SYSTEM, fetch
@@ -27,7 +30,7 @@ class Landed(NothingLanded):
 def read(
     folder: Path, *, window: Window = WINDOW, landed: NothingLanded | None = None, **options: Any
 ) -> tuple[list[tuple[str | None, ...]], list[Rejected], list[str]]:
-    """Rows, what was rejected, and hashes of the files that were read."""
+    """Rows, what was rejected, and hashes of the files that were read, as often as they had rows to land."""
     declared = {**DECLARED, **options}
     given = {
         name: option.check(declared.get(name, option.default)) for name, option in SYSTEM.options.items()
@@ -40,7 +43,10 @@ def read(
         else:
             assert item.file is not None
             hashes.append(item.file.sha256)
-            rows += list(item.values)
+            rows += [
+                (monitor, datetime.fromisoformat(str(at)).isoformat(), *said)
+                for monitor, at, *said in item.values
+            ]
     return rows, rejected, hashes
 
 
@@ -105,6 +111,57 @@ def test_rows_that_cannot_be_used_are_kept_aside_with_their_place(tmp_path: Path
     assert rejected[1].reason.startswith("a.csv:4: ")
 
 
+CHECKS = st.lists(
+    st.tuples(st.sampled_from(("web", "api")), st.integers(0, 9), st.sampled_from(("OK", "CRIT"))),
+    min_size=1,
+    max_size=20,
+)
+
+
+@given(checks=CHECKS)
+def test_the_first_state_that_is_told_of_an_instant_counts(checks: list[tuple[str, int, str]]) -> None:
+    first: dict[tuple[str, int], str] = {}
+    kept = [
+        number
+        for number, (monitor, at, said) in enumerate(checks, 1)
+        if first.setdefault((monitor, at), said) == said
+    ]
+    with TemporaryDirectory() as folder:
+        log(Path(folder), *(f"{monitor},{at},{said}" for monitor, at, said in checks))
+        rows, rejected, _ = read(Path(folder), time_format="epoch")
+    assert [row[3] for row in rows] == [checks[number - 1][2] for number in kept]
+    assert [one.source_row for one in rejected] == sorted({*range(1, len(checks) + 1)} - {*kept})
+    assert {one.reason_code for one in rejected} <= {"conflicting_version"}
+
+
+def test_a_long_log_is_landed_in_pieces_and_each_row_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("avoir.sources.probe_log.BLOCK_ROWS", 3)
+    log(tmp_path, *(f"web,{at},{'OK' if at % 5 else '?'}" for at in range(1, 13)))
+    rows, rejected, hashes = read(tmp_path, time_format="epoch")
+    assert [datetime.fromisoformat(str(row[1])).second for row in rows] == [1, 2, 3, 4, 6, 7, 8, 9, 11, 12]
+    assert ([one.source_row for one in rejected], len(hashes)) == ([5, 10], 4)
+
+
+def test_a_log_that_changes_while_it_is_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("avoir.sources.probe_log.BLOCK_ROWS", 1)
+    log(tmp_path, "web,1,OK", "web,2,OK", "web,3,OK")
+    source = SourceConnection(
+        "log", SYSTEM.name, str(tmp_path), WINDOW.start,
+        options={name: option.default for name, option in SYSTEM.options.items()}
+        | {"columns": COLUMNS, "up": ("OK",), "down": ("CRIT",), "time_format": "epoch", "monitor": ""},
+    )  # fmt: skip
+    items = fetch(source, WINDOW, NothingLanded())
+    log(tmp_path, "web,1,OK", "web,2,OK", "web,3,CRIT", name="b.csv")
+    next(items)
+    (tmp_path / "a.csv").write_text("check,time,status\nweb,1,OK\nweb,2,OK\nweb,3,CRIT\n")
+    with pytest.raises(SourceError, match=r"a.csv changed while it was read; load it again"):
+        list(items)
+
+
 def test_a_file_is_read_once(tmp_path: Path) -> None:
     log(tmp_path, "web,2026-03-02T10:00:00Z,OK")
     log(tmp_path, "web,2026-03-02T10:00:00Z,OK", name="copy.csv")
@@ -124,7 +181,7 @@ def test_a_file_that_reaches_the_windows_end_waits(tmp_path: Path) -> None:
 
 def test_a_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("check,time,status\nweb,2026-03-02T10:00:00Z,OK\nweb,2026-03-02T10:05")
-    with pytest.raises(SourceError, match=r"a.csv ends in the middle of a row"):
+    with pytest.raises(SourceError, match=r"a.csv:3 ends in the middle of a row"):
         read(tmp_path)
 
 
