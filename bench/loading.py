@@ -33,6 +33,7 @@ HERE = Path(__file__).parent
 SPAWN = multiprocessing.get_context("spawn")
 
 PROBES = (100_000, 1_000_000, 5_000_000)
+LOGGED = (100_000, 1_000_000)
 TICKETS = 200_000
 INVOICES = 2_000
 
@@ -109,17 +110,24 @@ def all_ways(running: Cluster, load: ways.Load, source: str) -> Iterator[Measure
             yield measured(running, source, way, work, url, load)
 
 
-def loads(address: str, probes: tuple[int, ...], tickets: int, invoices: int, home: Path) -> Iterator[Any]:
+def loads(
+    address: str, probes: tuple[int, ...], logged: tuple[int, ...], tickets: int, invoices: int, home: Path
+) -> Iterator[Any]:
     """What is loaded: a name and the load, smallest monitoring first."""
     for count in probes:
         end = START + timedelta(seconds=count // MONITORS * PROBE_SECONDS)
         yield f"probes {count:,}", ways.Load("prometheus", f"{address}/mon", START, end)
+    for count in logged:
+        log = home / f"log_{count}"
+        end = ways.write_log(log, count, START)
+        yield f"logged {count:,}", ways.Load("probe_log", log.as_uri(), START, end, ways.LOGGED)
     end = START + timedelta(seconds=tickets * TICKET_SECONDS)
     tables = {"tables": ["sys_audit"]}
     yield f"tickets {tickets:,}", ways.Load("servicenow", f"{address}/now", START, end, tables)
-    ways.write_invoices(home, invoices)
+    bills = home / "bills"
+    ways.write_invoices(bills, invoices)
     end = START + timedelta(days=366)
-    yield f"invoices {invoices:,}", ways.Load("einvoice_folder", home.as_uri(), START, end)
+    yield f"invoices {invoices:,}", ways.Load("einvoice_folder", bills.as_uri(), START, end)
 
 
 def main() -> None:
@@ -128,14 +136,17 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--probes", type=int, action="append", help="rows of the monitoring; may be repeated")
+    parser.add_argument("--logged", type=int, action="append", help="rows of a CSV log; may be repeated")
     parser.add_argument("--tickets", type=int, default=TICKETS, help="entries of the tickets' history")
     parser.add_argument("--invoices", type=int, default=INVOICES)
     parser.add_argument("--out", type=Path, default=HERE)
     options = parser.parse_args()
     results: list[Measured] = []
     with cluster() as running, vendors() as address:
-        probes = tuple(options.probes or PROBES)
-        for name, load in loads(address, probes, options.tickets, options.invoices, running.home / "bills"):
+        probes, logged = tuple(options.probes or PROBES), tuple(options.logged or LOGGED)
+        for name, load in loads(
+            address, probes, logged, options.tickets, options.invoices, running.home / "files"
+        ):
             results += all_ways(running, load, name)
         told_machine = machine(running)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -163,8 +174,8 @@ def told(results: list[Measured], told_machine: str) -> str:
         )
     return (
         f"# What a load costs\n\n`make bench-loading`, {told_machine}; wall time.\n\n"
-        "Avoir and dlt read the same answers over HTTP (dlt the invoices' rows, already parsed) and leave\n"
-        "them in Postgres; ADBC and COPY only write the rows that landed, already in memory.\n\n"
+        "Avoir and dlt read the same answers over HTTP (dlt the rows of logs and invoices, already parsed)\n"
+        "and leave them in Postgres; ADBC and COPY only write the rows that landed, already in memory.\n\n"
         f"{head}" + "\n".join(lines) + "\n"
     )
 

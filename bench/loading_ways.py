@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,6 +28,12 @@ from avoir.loading import load_window
 from avoir.sources.model import Landed, Rejected, Rows, SourceConnection, Window
 from avoir.sources.register import system_of
 
+LOGGED: Mapping[str, Any] = {
+    "columns": {"monitor": "monitor", "checked_at": "checked_at", "state": "state", "response_ms": "ms"},
+    "up": ("OK",),
+    "down": ("CRIT",),
+    "monitor": "",
+}
 _WRITTEN = sql.Identifier("bench", "written")
 
 
@@ -172,9 +178,22 @@ def _copied(value: Any) -> str:
     return str(value).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 
+def write_log(folder: Path, count: int, start: datetime) -> datetime:
+    """A CSV log of so many checks of a hundred monitors, one a minute; returns its end."""
+    folder.mkdir(parents=True)
+    minutes = count // 100
+    with (folder / "log.csv").open("w") as stream:
+        stream.write("monitor,checked_at,state,ms\n")
+        for minute in range(minutes):
+            at = f"{start + timedelta(minutes=minute):%Y-%m-%dT%H:%M:%SZ}"
+            state = "OK" if minute % 97 else "CRIT"
+            stream.writelines(f"monitor-{n:04},{at},{state},{minute % 300}\n" for n in range(100))
+    return start + timedelta(minutes=minutes)
+
+
 def write_invoices(folder: Path, count: int) -> None:
     """So many of the demo's invoices in UBL, each with a number and amounts of its own."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     vendors = list(VENDORS.values())
     for number in range(count):
         vendor = vendors[number % len(vendors)]
