@@ -15,6 +15,7 @@ from psycopg import sql
 from avoir import row_identity
 from avoir.copied_text import nul_rejection, plain_block, storable, surrogate_rejection
 from avoir.raw_tables import create_partitions
+from avoir.sources.drift import Drift, FieldsSeen, keep
 from avoir.sources.instants import instant_of, milliseconds
 from avoir.sources.model import Rejected, Rows, SourceConnection, SourceFile, System, Table, Window
 
@@ -48,6 +49,7 @@ class LoadReport:
     rejected_by_reason: dict[str, int]
     rows_settled: int
     watermark: datetime
+    drift: tuple[Drift, ...] = ()
 
 
 @dataclass
@@ -294,8 +296,8 @@ class Landing:
         """Keep a rejection for the end of the load."""
         self.rejections.append(rejected)
 
-    def finish(self) -> LoadReport:
-        """Insert what is new, move the watermark, write the counts."""
+    def finish(self, seen: FieldsSeen) -> LoadReport:
+        """Insert what is new, move the watermark, write the counts and the fields that were seen."""
         landed = Counter({name: self._insert_new(self.system.table(name)) for name in self.copied})
         landed.update(self.added)
         rejected_by_reason = self._insert_rejections()
@@ -325,6 +327,7 @@ class Landing:
             rejected_by_reason=rejected_by_reason,
             rows_settled=rows_settled,
             watermark=self._move_watermark(),
+            drift=tuple(keep(self.connection, self.source.name, self.batch_id, seen)),
         )
 
     def _stretch(self) -> tuple[datetime, datetime]:

@@ -18,6 +18,7 @@ from psycopg.pq import TransactionStatus
 
 from avoir.landing import Landing, LoadingError, LoadReport
 from avoir.raw_tables import create_partitions
+from avoir.sources.drift import watching
 from avoir.sources.model import Rejected, Rows, SourceConnection, Window
 from avoir.sources.register import system_of
 
@@ -81,14 +82,15 @@ def load_window(
         connection.execute("set local client_encoding = 'UTF8'")
         _lock_source(connection, source)
         landing = Landing(connection, source, system, window, dag_run_id)
-        for item in system.fetch(source, window, landing):
-            if isinstance(item, Rows):
-                landing.add_rows(item)
-            elif isinstance(item, Rejected):
-                landing.reject(item)
-            else:
-                landing.add_series(item)
-        return landing.finish()
+        with watching() as seen:
+            for item in system.fetch(source, window, landing):
+                if isinstance(item, Rows):
+                    landing.add_rows(item)
+                elif isinstance(item, Rejected):
+                    landing.reject(item)
+                else:
+                    landing.add_series(item)
+        return landing.finish(seen)
 
 
 def _lock_source(connection: psycopg.Connection, source: SourceConnection) -> None:

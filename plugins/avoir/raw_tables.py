@@ -75,6 +75,22 @@ create table if not exists loads.watermarks (
 );
 comment on table loads.watermarks is
 'One row per source: everything before the watermark has landed.';
+
+create table if not exists loads.fields (
+    source_name text not null,
+    field text not null,
+    parent text not null,
+    kinds text[] not null,
+    first_in bigint not null references loads.batches,
+    last_in bigint not null references loads.batches,
+    came_in bigint references loads.batches,
+    went_in bigint references loads.batches,
+    changed_in bigint references loads.batches,
+    is_optional boolean not null default false,
+    primary key (source_name, field)
+);
+comment on table loads.fields is
+'One row per field of a vendor''s records, whether it is read or not: what came, went or got another kind.';
 """
 
 

@@ -24,6 +24,7 @@ from avoir.publishing import publish_candidates
 from avoir.services import surroundings_of
 from avoir.settings import Settings
 from avoir.sources.model import SourceConnection, parse_sources
+from avoir.telling import printable
 
 # Calendars reach this far past the instant of a run, for what is due later.
 CALENDAR_AHEAD = timedelta(days=400)
@@ -63,6 +64,8 @@ def load_source(
         if window is None:
             return {"read": 0, "landed": 0, "duplicate": 0, "rejected": 0}
         report = load_window(connection, source, window, dag_run_id=dag_run_id)
+    for change in report.drift:
+        print(f"{name} drifts: {printable(str(change))}")
     return {
         "read": report.rows_read,
         "landed": report.rows_landed,

@@ -27,6 +27,7 @@ from avoir.landing import Landing
 from avoir.loading import LoadingError, LoadReport, load_window, next_window
 from avoir.quarantine import kept_aside, kept_records, retry
 from avoir.raw_tables import create_raw, raw_ddl
+from avoir.sources.drift import drifts, look_at, seen_fields
 from avoir.sources.model import (
     Landed,
     Rejected,
@@ -832,3 +833,67 @@ def test_the_loader_needs_no_more_than_owning_the_raw_schemas(
     with psycopg.connect(warehouse_dsn, autocommit=True) as admin:
         admin.execute("drop owned by test_loader cascade")
         admin.execute("drop role test_loader")
+
+
+def told_drift(connection: psycopg.Connection, told: dict[str, Any], *records: dict[str, Any]) -> list[str]:
+    """What the report of a load says that is given these records, in a window of its own."""
+
+    def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[Rows]:
+        del source, landed
+        look_at("https://acme.example/api/incidents?page=1", None, {"result": list(records)})
+        yield samples(window.start)
+
+    told["prometheus"] = fetch
+    report = load_window(connection, PROBES, JANUARY)
+    kept = [one for one in drifts(connection, PROBES.name) if one["batch_id"] == report.batch_id]
+    assert [(one["field"], one["change"]) for one in kept] == [
+        (one.field, one.change) for one in report.drift
+    ]
+    connection.commit()
+    return [str(one).removeprefix("api/incidents:") for one in report.drift]
+
+
+def test_a_field_that_comes_goes_or_changes_its_kind_is_told_of_once(
+    connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    record: dict[str, Any] = {"number": "INC1", "priority": 3, "closed": None, "caller": {"name": "A"}}
+    assert told_drift(connection, told, record) == []
+    assert told_drift(connection, told, record) == []
+    record |= {"u_tier": "gold", "closed": "2026-01-02", "priority": "3"}
+    assert told_drift(connection, told, record) == [
+        "result[].priority changed its kind (number, text)", "result[].u_tier came (text)",
+    ]  # fmt: skip
+    assert told_drift(connection, told, record) == []
+    del record["number"]
+    assert told_drift(connection, told, record) == ["result[].number went (text)"]
+    assert told_drift(connection, told, record) == []
+    # Once it comes and goes it is one that records need not have.
+    assert told_drift(connection, told, record | {"number": "INC2"}) == []
+    assert told_drift(connection, told, record) == []
+
+
+def test_a_load_without_records_makes_no_field_go(
+    connection: psycopg.Connection, told: dict[str, Any]
+) -> None:
+    told_drift(connection, told, {"number": "INC1", "caller": {"name": "A"}})
+    assert told_drift(connection, told) == []
+    assert told_drift(connection, told, {"number": "INC1", "caller": None}) == []
+    assert told_drift(connection, told, {"number": "INC1", "caller": {"id": 7}}) == [
+        "result[].caller.id came (number)", "result[].caller.name went (text)",
+    ]  # fmt: skip
+
+
+def test_a_load_that_fails_has_seen_nothing(connection: psycopg.Connection, told: dict[str, Any]) -> None:
+    def failing(source: SourceConnection, window: Window, landed: Landed) -> Iterator[Rows]:
+        del source, window, landed
+        look_at("https://acme.example/api/incidents", None, {"result": [{"other": 1}]})
+        yield samples(JANUARY.start)
+        raise SourceError("the vendor went")
+
+    told_drift(connection, told, {"number": "INC1"})
+    told["prometheus"] = failing
+    with pytest.raises(SourceError):
+        load_window(connection, PROBES, JANUARY)
+    assert [one["field"] for one in seen_fields(connection, PROBES.name)] == [
+        "api/incidents:result", "api/incidents:result[].number",
+    ]  # fmt: skip

@@ -22,6 +22,7 @@ from avoir.quarantine import kept_aside, kept_records, retry
 from avoir.running import find_source
 from avoir.services import Surroundings, database, surroundings_here
 from avoir.settings import Settings
+from avoir.sources.drift import drifts, seen_fields
 from avoir.sources.model import SourceConnection, Window, parse_sources
 from avoir.sources.reaching import reach
 from avoir.sources.register import system_of
@@ -38,6 +39,8 @@ Examples:
   avoir sources
 
   avoir sources check acme_jira
+
+  avoir sources fields acme_jira
 """,
     invoke_without_command=True,
     rich_markup_mode=None,
@@ -66,7 +69,11 @@ console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 
 @sources_app.callback()
 def list_sources(context: typer.Context, profile: Profile = None, as_json: Json = False) -> None:
-    """List the sources: state, watermark, counts of the last load, records in quarantine."""
+    """List the sources: state, watermark, counts of the last load, records in quarantine.
+
+    Drift counts the fields of the vendor's records that came, went or changed their kind within the thirty
+    days before the last load; `avoir sources fields NAME` tells which.
+    """
     if context.invoked_subcommand is not None:
         return
     here = surroundings_here(profile)
@@ -88,7 +95,13 @@ def _last_loads(connection: psycopg.Connection) -> dict[str, dict[str, Any]]:
             (
                 select count(*) from loads.rejected r
                 where r.source_name = w.source_name and r.settled_by is null
-            ) as in_quarantine
+            ) as in_quarantine,
+            (
+                select count(*)
+                from loads.fields f
+                join loads.batches c on c.batch_id in (f.came_in, f.went_in, f.changed_in)
+                where f.source_name = w.source_name and c.landed_at > b.landed_at - interval '30 days'
+            ) as drift
         from loads.watermarks w
         join loads.batches b on b.batch_id = (
             select max(last.batch_id) from loads.batches last where last.source_name = w.source_name
@@ -116,6 +129,7 @@ def _listed(
         "landed": load.get("rows_landed"),
         "duplicate": load.get("rows_duplicate"),
         "rejected": load.get("rows_rejected"),
+        "drift": load.get("drift"),
         "last_failure": failed.get(f"load_{source.name}"),
     }
 
@@ -149,6 +163,30 @@ def check(name: str, profile: Profile = None) -> None:
         raise typer.Exit(NO_RECORD)
     console.print(f"  one record   {reached.record}", markup=False, soft_wrap=True)
     console.print(f"ready: `avoir load {source.name}` reads all of it.", markup=False)
+
+
+@sources_app.command("fields")
+def fields(
+    name: str,
+    every: Annotated[bool, typer.Option("--all", help="Every field that was seen, not only drift.")] = False,
+    profile: Profile = None,
+    as_json: Json = False,
+) -> None:
+    """Show which fields of a source's records came, went or changed their kind, and with which load.
+
+    Avoir reads fields by their names, so a new one is left where it is; a record that lacks one, or has it in
+    another kind, is kept in quarantine.
+
+    Example: avoir sources fields acme_jira --all
+    """
+    here = surroundings_here(profile)
+    source = _source(here, name)
+    with database(here) as warehouse, warehouse.connect("auditor") as connection:
+        rows = seen_fields(connection, source.name) if every else drifts(connection, source.name)
+    if rows or as_json:
+        _show(rows, as_json=as_json)
+    else:
+        console.print(f"no field of {name} came, went or changed its kind", markup=False)
 
 
 def load(
@@ -294,6 +332,8 @@ def _telling(total: int | None) -> Iterator[Any]:
             markup=False,
             soft_wrap=True,
         )
+        for change in report.drift:
+            console.print(f"    drift: {printable(str(change))}", markup=False, soft_wrap=True)
 
     yield tell
 

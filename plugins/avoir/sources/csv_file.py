@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from avoir.sources.drift import look_at_header
 from avoir.sources.model import Rejected, SourceConnection, SourceError, SourceFile
 
 MAX_CSV_BYTES = 1024 * 1024 * 1024
@@ -213,6 +214,7 @@ def checked_header(
         message += f"; unknown: {', '.join(unknown)}" if unknown else ""
         message += f"; twice: {', '.join(twice)}" if twice else ""
         raise SourceError(message)
+    look_at_header([name for name in header if name])
     return header
 
 

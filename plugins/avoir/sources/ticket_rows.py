@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import PurePosixPath
 
+from avoir.sources.drift import MOST_RECORDS, PointNumber, look_at
 from avoir.sources.model import Rejected, SourceConnection, SourceError, SourceFile
 from avoir.sources.table_file import Form, Row, csv_rows, xlsx_rows
 
@@ -60,7 +61,7 @@ def _jsonl(
         number += 1
         try:
             # Decimal text is kept as it came.
-            record = json.loads(raw.decode(source.option("encoding")), parse_float=str)
+            record = json.loads(raw.decode(source.option("encoding")), parse_float=PointNumber)
         except (ValueError, RecursionError) as error:
             record, problem = None, str(error)
         else:
@@ -70,6 +71,8 @@ def _jsonl(
             payload = raw.decode("utf-8", "backslashreplace")
             yield Rejected(table, "bad_json", reason, payload, number, file)
             continue
+        if number <= MOST_RECORDS:
+            look_at("lines", None, [record])
         missing = [name for name in columns if not _has(record, name)]
         if missing:
             reason = f"{file.name}:{line}: it has no {missing[0]}"

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.auth import HTTPBasicAuth
 
+from avoir.sources.drift import PointNumber, look_at
 from avoir.sources.model import SourceConnection, SourceError
 
 if TYPE_CHECKING:
@@ -212,7 +213,10 @@ class VendorApi:
             message = f"source {self.source.name}: {url} did not answer after {ATTEMPTS} attempts ({reason})"
             # Not from the error: what it holds of the request may be the key.
             raise UnavailableError(message) from (error if method == "GET" else None)
-        return self._parsed(response, url, parse)
+        answer = self._parsed(response, url, parse)
+        if parse is _json:
+            look_at(url, what.get("json"), answer.body)
+        return answer
 
     def _parsed(self, response: requests.Response, url: str, parse: Callable[[bytes], Any]) -> Answer:
         status = response.status_code
@@ -270,7 +274,7 @@ class VendorApi:
 
 def _json(text: bytes) -> Any:
     """A document whose decimal text is kept as it came: a float would change what the vendor said."""
-    return json.loads(text, parse_float=str)
+    return json.loads(text, parse_float=PointNumber)
 
 
 @contextmanager
