@@ -846,9 +846,7 @@ def told_drift(connection: psycopg.Connection, told: dict[str, Any], *records: d
     told["prometheus"] = fetch
     report = load_window(connection, PROBES, JANUARY)
     kept = [one for one in drifts(connection, PROBES.name) if one["batch_id"] == report.batch_id]
-    assert [(one["field"], one["change"]) for one in kept] == [
-        (one.field, one.change) for one in report.drift
-    ]
+    assert [(one["field"], one["kinds"]) for one in kept] == [(one.field, one.kinds) for one in report.drift]
     connection.commit()
     return [str(one).removeprefix("api/incidents:") for one in report.drift]
 
@@ -881,6 +879,17 @@ def test_a_load_without_records_makes_no_field_go(
     assert told_drift(connection, told, {"number": "INC1", "caller": {"id": 7}}) == [
         "result[].caller.id came (number)", "result[].caller.name went (text)",
     ]  # fmt: skip
+
+
+def test_a_vendor_that_names_its_fields_anew_each_night_fills_no_disk(
+    connection: psycopg.Connection, told: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("avoir.sources.drift.MOST_KEPT", 3)
+    told_drift(connection, told, {"number": "INC1", "a": 1})
+    assert told_drift(connection, told, {"number": 2, "b": 1}) == [
+        "result[].a went (number)", "result[].number changed its kind (number, text)",
+    ]  # fmt: skip
+    assert len(seen_fields(connection, PROBES.name)) == 3
 
 
 def test_a_load_that_fails_has_seen_nothing(connection: psycopg.Connection, told: dict[str, Any]) -> None:

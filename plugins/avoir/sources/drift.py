@@ -6,8 +6,8 @@ at the JSON and the headers of tables that it is given, and keeps the names it s
 (``loads.fields``): where a record stands, ``api/now/table/incident:result[]``, and what it has.
 
 What is looked at is bounded, since a vendor may name a field as it likes: a hundred records of a list, eight
-levels, names of a hundred characters, two thousand fields of a load. Answers that a connector parses itself
-(samples) are not looked at. A field that is null says nothing of its kind.
+levels, names of a hundred characters, two thousand fields of a load, ten thousand of a source. Answers that a
+connector parses itself (samples) are not looked at. A field that is null says nothing of its kind.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ import psycopg
 from psycopg.rows import dict_row
 
 MOST_RECORDS, DEEPEST, LONGEST_NAME, MOST_FIELDS = 100, 8, 100, 2000
+#: Of one source, whatever it has given so far.
+MOST_KEPT = 10_000
 #: Parts of an address that name what is asked for, and not one record of it.
 _NAMES = re.compile(r"[a-z_.]{1,40}")
 
@@ -164,6 +166,7 @@ def keep(connection: psycopg.Connection, source_name: str, batch_id: int, seen: 
         "parents": [parent for parent, _ in seen.kinds],
         "fields": [_within(parent, name) for parent, name in seen.kinds],
         "kinds": [", ".join(sorted(kinds)) for kinds in seen.kinds.values()],
+        "most": MOST_KEPT,
     }
     connection.execute(_GONE, given)
     connection.execute(_SEEN, given)
@@ -207,6 +210,10 @@ select
         ) then %(batch)s
     end
 from unnest(%(parents)s::text[], %(fields)s::text[], %(kinds)s::text[]) as seen (parent, field, kinds)
+where (select count(*) from loads.fields kept where kept.source_name = %(source)s) < %(most)s
+    or exists (
+        select 1 from loads.fields kept where kept.source_name = %(source)s and kept.field = seen.field
+    )
 on conflict (source_name, field) do update
 set last_in = excluded.last_in,
     is_optional = known.is_optional or known.went_in is not null,
