@@ -113,3 +113,27 @@ def test_help_shows_an_example(words: tuple[str, ...]) -> None:
     result = avoir(*words, "--help")
     assert result.exit_code == 0
     assert f"avoir {' '.join(words)}" in result.output.split("xample", 1)[1]
+
+
+def test_the_fields_that_a_source_gives_are_shown_and_none_drifts_by_itself(
+    published: PublishedWarehouse,
+) -> None:
+    listed = {one["source"]: one for one in json.loads(avoir("sources", "--json").output)}
+    assert {name: one["drift"] for name, one in listed.items() if one["drift"]} == {}
+    said = avoir("sources", "fields", "helios_servicenow").output
+    assert said == "no field of helios_servicenow came, went or changed its kind\n"
+    shown = json.loads(avoir("sources", "fields", "helios_servicenow", "--all", "--json").output)
+    kinds = {one["field"]: one["kinds"] for one in shown}
+    assert kinds["api/now/table/incident:result[].sys_id"] == "text"
+    with published.connect("avoir_loader") as connection:
+        connection.execute(
+            """
+            update loads.fields
+            set changed_in = last_in
+            where source_name = 'helios_servicenow' and field = 'api/now/table/incident:result[].sys_id'
+            """
+        )
+    (drift,) = json.loads(avoir("sources", "fields", "helios_servicenow", "--json").output)
+    assert (drift["field"], drift["change"]) == ("api/now/table/incident:result[].sys_id", "changed its kind")
+    listed = {one["source"]: one for one in json.loads(avoir("sources", "--json").output)}
+    assert listed["helios_servicenow"]["drift"] == 1

@@ -95,7 +95,7 @@ def look_at(url: str, asked: Any, body: Any) -> None:
     """Note an answer, if somebody watches.
 
     Args:
-        url: where it came from.
+        url: where it came from, below the source's own address.
         asked: what was sent: a ``method`` in it says what was called.
         body: the parsed JSON.
     """

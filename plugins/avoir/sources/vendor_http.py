@@ -215,7 +215,7 @@ class VendorApi:
             raise UnavailableError(message) from (error if method == "GET" else None)
         answer = self._parsed(response, url, parse)
         if parse is _json:
-            look_at(url, what.get("json"), answer.body)
+            look_at(url.removeprefix(self.source.url), what.get("json"), answer.body)
         return answer
 
     def _parsed(self, response: requests.Response, url: str, parse: Callable[[bytes], Any]) -> Answer:
