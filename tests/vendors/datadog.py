@@ -44,6 +44,8 @@ class Datadog:
     monitors: list[dict[str, Any]] = field(default_factory=list)
     #: Changes of state by the id of a monitor, or of a time-slice SLO, and group.
     changes: dict[tuple[int | str, str], list[tuple[int, int]]] = field(default_factory=dict)
+    #: Good events and all, of SLOs that count them.
+    events: dict[str, tuple[int, int]] = field(default_factory=dict)
     #: Stretches that somebody took out of an SLO, in seconds.
     corrections: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
@@ -137,6 +139,14 @@ class Datadog:
         self.slos.append(told)
         return slo_id
 
+    def slo_of_events(self, name: str, made: datetime, good: int, total: int) -> str:
+        """A new SLO that counts so many events a month; its id."""
+        slo_id = self.slo(name, made)
+        query = {"numerator": "sum:hits{code:2xx}.as_count()", "denominator": "sum:hits{*}.as_count()"}
+        self.slos[-1] |= {"type": "metric", "type_id": 1, "query": query}
+        self.events[slo_id] = (good, total)
+        return slo_id
+
     def become(self, of: int | str, at: datetime, state: int, group: str = "") -> None:
         """A monitor, a group of it or a time-slice SLO changes its state."""
         self.changes[of, group] = sorted([*self.changes[of, group], (int(at.timestamp()), state)])
@@ -198,6 +208,8 @@ class Datadog:
             "from_ts": first, "to_ts": last, "type": slo["type"], "type_id": slo["type_id"],
             "thresholds": {one["timeframe"]: one for one in slo["thresholds"]}, "slo": slo,
         }  # fmt: skip
+        if slo["id"] in self.events:
+            return {**told, **_counted(*self.events[slo["id"]], first)}
         parts = [
             (owner, group, changes)
             for (owner, group), changes in self.changes.items()
@@ -237,7 +249,7 @@ def _told(
     monitor: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """A history with its figure, in which what nobody measured is what the monitor's setting makes of it."""
-    is_lost_down = monitor is not None and monitor["options"]["notify_no_data"]
+    is_lost_down = monitor is not None and monitor["options"].get("notify_no_data")
     down = total = 0
     ends = [*(at for at, _ in changes), last][1:]
     for (at, state), end in zip(changes, ends, strict=True):
@@ -251,6 +263,20 @@ def _told(
         modified = int(datetime.fromisoformat(monitor["modified"]).timestamp())
         entry |= {"preview": False, "monitor_type": "query alert", "monitor_modified": modified}
     return entry
+
+
+def _counted(good: int, total: int, first: int) -> dict[str, Any]:
+    """What is told of events, as it is recorded."""
+    series = {
+        name: {"count": 1, "sum": float(count), "values": [float(count)]}
+        for name, count in (("numerator", good), ("denominator", total))
+    }
+    shape = {"interval": 7200, "query": "a, b", "res_type": "time_series", "resp_version": 2}
+    overall: dict[str, Any] = {"sli_value": 100 * good / total if total else None, "span_precision": 2}
+    if not total:
+        message = "The denominator is zero valued"
+        overall["errors"] = [{"error_type": "ZERO_VALUED_DENOMINATOR", "error_message": message}]
+    return {"overall": overall, "series": {**series, **shape, "times": [first * 1000.0]}, "group_by": []}
 
 
 def worst(histories: list[list[tuple[int, int]]]) -> list[tuple[int, int]]:

@@ -400,10 +400,10 @@ def datadog(stack: ExitStack) -> World:
     )
 
 
-def slos() -> tuple[Datadog, list[str], Callable[[datetime], object]]:
-    """Pages of SLOs and monitors, the SLOs that are read, and how something happens to one."""
+def slos(count: int) -> tuple[Datadog, list[str], Callable[[datetime], object]]:
+    """So many SLOs, each of a monitor; the first two, which are read; how something happens to one."""
     account = Datadog()
-    monitors = [account.monitor(f"web-{n}", START) for n in range(RECORDS)]
+    monitors = [account.monitor(f"web-{n}", START) for n in range(count)]
     read = [account.slo(f"SLO of {monitor}", START, monitor) for monitor in monitors][:2]
     for monitor in monitors[:2]:
         account.become(monitor, START, UP_AGAIN)
@@ -416,7 +416,7 @@ def slos() -> tuple[Datadog, list[str], Callable[[datetime], object]]:
 
 def datadog_slos(stack: ExitStack) -> World:
     """Pages of SLOs and of monitors are spoiled."""
-    account, read, happen = slos()
+    account, read, happen = slos(RECORDS)
     return World(
         url=stack.enter_context(serving(account)),
         connect=lambda url, name: datadog_connection(url, name, reads=["slos"], slos=read),
@@ -428,7 +428,7 @@ def datadog_slos(stack: ExitStack) -> World:
 
 def datadog_histories(stack: ExitStack) -> World:
     """Histories of SLOs are spoiled, of a source that reads tests beside."""
-    account, read, happen = slos()
+    account, read, happen = slos(2)
     account.run(account.test("web"), START)
     return World(
         url=stack.enter_context(serving(account)),

@@ -96,6 +96,13 @@ def test_states_behind_an_slo_of_datadog_are_the_truth(bare_warehouse: BareWareh
         assert measured(bare_warehouse, world) == world.truth
         assert any(month[3] > 0 for month in world.truth.values()), "nothing was without data"
         assert NO_DATA in {state for _, state in changes[1:-1]}
+    figures = asked(
+        bare_warehouse,
+        "select month, sli_value::numeric as sli_value from raw_monitoring.slo_figures where scope_name = %s",
+        world.vendor.monitor,
+    )
+    # What Datadog itself makes of a UTC month is beside it, and judges nothing.
+    assert set(world.truth) <= {one["month"] for one in figures if 99 < one["sli_value"] < 100}
 
 
 def told_as_changes(stretches: list[Stretch]) -> list[tuple[datetime, int]]:

@@ -27,7 +27,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeGuard
 
-from avoir.sources.datadog_slos import SLO_ID, slo_reader
+from avoir.sources.datadog_histories import SLO_FIGURES
+from avoir.sources.datadog_slos import MONITOR_SETTINGS, SLO_ID, slo_reader
 from avoir.sources.model import (
     Landed,
     Option,
@@ -352,7 +353,7 @@ def _name(*known: str) -> Callable[[object], str]:
 
 SYSTEM = System(
     name="datadog",
-    tables=(CHECKS, STATES),
+    tables=(CHECKS, STATES, SLO_FIGURES, MONITOR_SETTINGS),
     fetch=fetch,
     overlap=timedelta(hours=6),
     reads="http",

@@ -1,4 +1,4 @@
-"""Datadog's SLOs: the states of the monitors behind them, as each history tells them.
+"""Datadog's SLOs: the states of the monitors behind them, as each history tells them, and its own figures.
 
 Flow: pages of ``/api/v1/slo``, which announce how many there are, and of ``/api/v1/monitor``, which do not;
 then for each SLO, a UTC month at a time and always from the month's beginning, its ``history``: when the
@@ -9,8 +9,12 @@ One history tells of one monitor: of each of several monitors, of each group of 
 time-slice SLO itself. Corrections are not applied: what is excluded, the contract says. No data is no state,
 whatever the SLO counts it as, and so is what came before the first change that an answer tells of.
 
+Beside them, and judging nothing, lands what Datadog itself makes of each UTC month that a window ends (an SLO
+of events, ``metric``, has no states and is asked for that only), and how each monitor takes missing data:
+where it is not told to notice, it stays what it was while nobody measures.
+
 Not landed: ``malformed`` and ``bad_instant`` (a month of a monitor with a change that is none, or none of
-this century), ``unknown_state``.
+this century; a figure that is no number), ``unknown_state``.
 
 Reference: https://docs.datadoghq.com/api/latest/service-level-objectives/
 """
@@ -20,62 +24,55 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from itertools import pairwise
-from typing import Any, TypeGuard
+from typing import Any
 
 from avoir.sources.announced_pages import all_announced
-from avoir.sources.model import Landed, Rejected, Rows, Window, month_start
-from avoir.sources.monitoring import STATES, State, StateName, within
+from avoir.sources.datadog_histories import (
+    SLO_FIGURES,
+    Monitor,
+    Objective,
+    Part,
+    Record,
+    are_names,
+    asked_for,
+    figures_of,
+    has_history,
+    is_second,
+    is_whole,
+    is_whole_month,
+    must_be_said,
+    states_of,
+)
+from avoir.sources.model import Landed, Rejected, Rows, Table, Window, text_columns
+from avoir.sources.monitoring import STATES, State
 from avoir.sources.unannounced_pages import all_agreed
 from avoir.sources.vendor_http import IncompleteAnswerError, VendorApi
 
 #: SLOs and monitors of a page, which is also the most it gives.
 PAGE_ROWS = 1000
 SLO_ID = re.compile(r"[A-Za-z0-9]{1,64}")
-_SAYS: Mapping[int, StateName | None] = {0: "up", 1: "down", 2: None}
-#: Kinds of SLO whose history is one of states.
-_TELLS_STATES = ("monitor", "time_slice")
-_LAST_SECOND = 4_102_444_800  # 2100-01-01
-Record = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Objective:
-    """An SLO that is read."""
-
-    slo_id: str
-    name: str
-    kind: str
-    monitor_ids: tuple[int, ...]
-    groups: frozenset[str]
-    created_at: datetime
-
-
-@dataclass(frozen=True)
-class Monitor:
-    """A monitor behind an SLO, or a time-slice SLO in its place.
-
-    ``origin`` is what it is, by its id; ``title`` what Datadog calls it, ``name`` what it is called here. Its
-    SLO and it were there from ``made_at`` on.
-    """
-
-    origin: str
-    title: str
-    name: str
-    made_at: datetime
-
-
-@dataclass(frozen=True)
-class Part:
-    """What an answer tells of one monitor, or one group of it."""
-
-    monitor: Monitor
-    name: str
-    told: Record
+_KINDS = ("monitor", "time_slice", "metric")
+#: How a monitor takes missing data, which decides whether its states tell of it: it judges nothing.
+MONITOR_SETTINGS = Table(
+    "monitor_settings",
+    text_columns(
+        "monitor_id",
+        "name",
+        "type",
+        "is_multi",
+        "created",
+        "modified",
+        "notify_no_data",
+        "no_data_timeframe",
+        "on_missing_data",
+    ),
+    key=("monitor_id",),
+    updated="modified",
+)
 
 
 @dataclass(frozen=True)
@@ -84,9 +81,11 @@ class SloReader:
 
     api: VendorApi
     monitors: Mapping[Objective, tuple[Monitor, ...]]
+    settings: Sequence[tuple[str | None, ...]]
 
     def items(self, window: Window, landed: Landed) -> Iterator[Rows | Rejected]:
-        """The states of every monitor, as far as they lie in the window.
+        """The states of every monitor, as far as they lie in the window; figures of the months that it ends;
+        how each monitor takes missing data.
 
         Raises:
             IncompleteAnswerError: an answer is an error, unfinished or not what was asked for, says nothing
@@ -95,11 +94,18 @@ class SloReader:
         known = set(landed.keys(STATES.name, "monitor"))
         for month in window.months():
             told: dict[str, tuple[Objective, list[State | Rejected]]] = {}
+            figures: list[tuple[str | None, ...] | Rejected] = []
             for slo, monitors in self.monitors.items():
-                if slo.kind not in _TELLS_STATES:
+                if not monitors and not is_whole_month(month):
                     continue
-                for part in self._parts(slo, monitors, month, known):
-                    items = list(_items(part, month, self._label(slo)))
+                data = self._history(slo, month)
+                parts = self._parts(slo, monitors, data, known)
+                if is_whole_month(month):
+                    figures += figures_of(slo, data, month)
+                for part in parts:
+                    if not has_history(part, month, self._label(slo)):
+                        continue
+                    items = list(states_of(part, month, self._label(slo)))
                     first, before = told.setdefault(part.name, (slo, items))
                     if before != items:
                         raise IncompleteAnswerError(
@@ -107,28 +113,33 @@ class SloReader:
                             "name only one of them in slos"
                         )
             known |= told.keys()
-            yield from _landing(item for _, items in told.values() for item in items)
+            states = (item for _, items in told.values() for item in items)
+            yield from _landing(STATES, [one.row() if isinstance(one, State) else one for one in states])
+            yield from _landing(SLO_FIGURES, figures)
+        yield from _landing(MONITOR_SETTINGS, self.settings)
 
     def _parts(
-        self, slo: Objective, monitors: tuple[Monitor, ...], month: Window, known: Iterable[str]
+        self, slo: Objective, monitors: tuple[Monitor, ...], data: Record, known: Iterable[str]
     ) -> list[Part]:
-        """What the answer for a month tells of each monitor and group, each with a history."""
+        """What an answer tells of each monitor and group; nothing where the SLO has no states."""
         label = self._label(slo)
-        data = self._history(slo, month)
-        overall = data.get("overall")
+        overall, told = data.get("overall"), _list_in(data, "monitors", label)
+        groups = _list_in(data, "groups", label)
         whole: Record = overall if isinstance(overall, dict) else {}
+        for one in (whole, *told, *groups):
+            must_be_said(one, label)
+        if not monitors and not whole:
+            raise IncompleteAnswerError(f"{label} answered without `overall`")
+        if not monitors:
+            return []
         if len(monitors) > 1:
-            parts = _by_monitor(monitors, _list_in(data, "monitors", label), label)
-        else:
-            parts = _by_group(slo, monitors[0], _list_in(data, "groups", label), label)
-        if not parts:
-            if any(name.startswith(f"{monitors[0].name}@") for name in known):
-                message = f"{label} answered without the groups of {monitors[0].name}, which it had before"
-                raise IncompleteAnswerError(message)
-            parts = [Part(monitors[0], monitors[0].name, whole)]
-        for told in (whole, *(part.told for part in parts)):
-            _must_be_said(told, label)
-        return [part for part in parts if _has_history(part, month, label)]
+            return _by_monitor(monitors, told, label)
+        if groups or slo.groups:
+            return _by_group(slo, monitors[0], groups, label)
+        if any(name.startswith(f"{monitors[0].name}@") for name in known):
+            message = f"{label} answered without the groups of {monitors[0].name}, which it had before"
+            raise IncompleteAnswerError(message)
+        return [Part(monitors[0], monitors[0].name, whole)]
 
     def _history(self, slo: Objective, month: Window) -> Record:
         """The answer for a month from its beginning, at most to the window's end.
@@ -137,7 +148,7 @@ class SloReader:
             IncompleteAnswerError: it is an error, or answers something else.
         """
         label = self._label(slo)
-        first, last = _asked_for(month)
+        first, last = asked_for(month)
         asked = {"from_ts": str(first), "to_ts": str(last), "apply_correction": "false"}
         body = self.api.get(f"api/v1/slo/{slo.slo_id}/history", asked).body
         data = body.get("data") if isinstance(body, dict) else None
@@ -180,7 +191,8 @@ def slo_reader(api: VendorApi) -> SloReader:
                     f"source {api.source.name}: several monitors or SLOs are called {monitor.name}; "
                     "set slo_monitor_name: id"
                 )
-    return SloReader(api, monitors)
+    read = sorted({number for slo in objectives for number in slo.monitor_ids})
+    return SloReader(api, monitors, [_settings(by_id[number]) for number in read])
 
 
 # --- what there is ---
@@ -202,13 +214,13 @@ def _objectives(api: VendorApi) -> list[Objective]:
     for slo_id, row in sorted(listed.items()):
         if wanted is not None and slo_id not in wanted:
             continue
-        if row.get("type") in _TELLS_STATES:
+        if row.get("type") in _KINDS:
             found.append(_objective(row, label))
         elif wanted is not None:
-            message = f"{label}: {slo_id} is no SLO of monitors or time slices, and no other has states"
+            message = f"{label}: {slo_id} is no SLO of monitors, time slices or events, and no other is read"
             raise IncompleteAnswerError(message)
     if not found:
-        raise IncompleteAnswerError(f"{label} shows no SLO that has states, which is not 'no outage'")
+        raise IncompleteAnswerError(f"{label} shows no SLO, which is not 'no outage'")
     return found
 
 
@@ -221,7 +233,7 @@ def _slo_page(api: VendorApi, offset: int) -> tuple[list[Any], int]:
         for name in ("metadata", "page", "total_count"):
             body = body.get(name) if isinstance(body, dict) else None
         total = body
-    if not isinstance(rows, list) or not _is_whole(total):
+    if not isinstance(rows, list) or not is_whole(total):
         message = f"source {api.source.name}: slo answered without its SLOs or how many there are"
         raise IncompleteAnswerError(message)
     return rows, total
@@ -230,17 +242,22 @@ def _slo_page(api: VendorApi, offset: int) -> tuple[list[Any], int]:
 def _objective(row: Record, label: str) -> Objective:
     name, created = row.get("name"), row.get("created_at")
     monitor_ids = row.get("monitor_ids") if row["type"] == "monitor" else [0]
-    groups = row.get("groups") or []
+    groups, targets = row.get("groups") or [], row.get("thresholds") or []
     if (
         not isinstance(name, str)
         or not name.strip()
-        or not _is_second(created)
+        or not is_second(created)
         or not isinstance(monitor_ids, list)
         or not monitor_ids
-        or not all(map(_is_whole, monitor_ids))
-        or not _are_names(groups)
+        or not all(map(is_whole, monitor_ids))
+        or not are_names(groups)
+        or not isinstance(targets, list)
+        or not all(isinstance(one, dict) and isinstance(one.get("timeframe"), str) for one in targets)
     ):
-        message = f"{label} gave {row['id']} without its name, its monitors, its groups or when it was made"
+        message = (
+            f"{label} gave {row['id']} without its name, its monitors, its groups, its targets or when it "
+            "was made"
+        )
         raise IncompleteAnswerError(message)
     return Objective(
         slo_id=row["id"],
@@ -249,6 +266,7 @@ def _objective(row: Record, label: str) -> Objective:
         monitor_ids=tuple(monitor_ids) if row["type"] == "monitor" else (),
         groups=frozenset(groups),
         created_at=datetime.fromtimestamp(created, UTC),
+        targets=json.dumps({one.get("timeframe"): one.get("target") for one in targets}, sort_keys=True),
     )
 
 
@@ -264,7 +282,7 @@ def _definitions(api: VendorApi) -> dict[int, Record]:
 
     def number(row: Record) -> int:
         found = row.get("id")
-        if not _is_whole(found):
+        if not is_whole(found):
             raise IncompleteAnswerError(f"{label} gave a monitor without its id")
         return found
 
@@ -274,7 +292,7 @@ def _definitions(api: VendorApi) -> dict[int, Record]:
 def _monitors_of(api: VendorApi, slo: Objective, definitions: Mapping[int, Record]) -> Iterator[Monitor]:
     by_id = api.source.option("slo_monitor_name") == "id"
     label = f"source {api.source.name}: monitor"
-    if not slo.monitor_ids:
+    if slo.kind == "time_slice":
         name = slo.slo_id if by_id else slo.name
         yield Monitor(f"SLO {slo.slo_id}", slo.name, name, slo.created_at)
     for number in slo.monitor_ids:
@@ -289,7 +307,17 @@ def _monitors_of(api: VendorApi, slo: Objective, definitions: Mapping[int, Recor
         yield Monitor(f"monitor {number}", title, str(number) if by_id else title, made_at)
 
 
-# --- what an answer tells ---
+def _settings(monitor: Record) -> tuple[str | None, ...]:
+    """A row of :data:`MONITOR_SETTINGS`."""
+    found = monitor.get("options")
+    options: Record = found if isinstance(found, dict) else {}
+    own = ("id", "name", "type", "multi", "created", "modified")
+    taken = ("notify_no_data", "no_data_timeframe", "on_missing_data")
+    values = [*(monitor.get(name) for name in own), *(options.get(name) for name in taken)]
+    return tuple(one if one is None or isinstance(one, str) else json.dumps(one) for one in values)
+
+
+# --- what an answer tells of which monitor ---
 
 
 def _by_monitor(monitors: tuple[Monitor, ...], told: list[Record], label: str) -> list[Part]:
@@ -307,7 +335,7 @@ def _by_monitor(monitors: tuple[Monitor, ...], told: list[Record], label: str) -
 def _by_group(slo: Objective, monitor: Monitor, told: list[Record], label: str) -> list[Part]:
     """The histories of the groups of one monitor; none where it is not grouped."""
     names: list[Any] = [one.get("group") or one.get("name") for one in told]
-    if not _are_names(names) or len(set(names)) != len(names):
+    if not are_names(names) or len(set(names)) != len(names):
         raise IncompleteAnswerError(f"{label} answered with groups without names, or with one of them twice")
     if missing := slo.groups - set(names):
         raise IncompleteAnswerError(f"{label} did not answer for its groups: {', '.join(sorted(missing))}")
@@ -321,120 +349,14 @@ def _list_in(data: Record, name: str, label: str) -> list[Record]:
     return rows
 
 
-def _must_be_said(told: Record, label: str) -> None:
-    """Refuse a history that is an error, or is still being computed.
-
-    Raises:
-        IncompleteAnswerError: it is one.
-    """
-    if errors := told.get("errors"):
-        raise IncompleteAnswerError(f"{label} answered an error: {str(errors)[:200]}")
-    if told.get("preview"):
-        raise IncompleteAnswerError(f"{label} is still being computed anew (preview); load it again later")
-
-
-def _has_history(part: Part, month: Window, label: str) -> bool:
-    """Whether it says anything, be it 'no data'; what was not made yet need not.
-
-    Raises:
-        IncompleteAnswerError: it must and does not.
-    """
-    history = part.told.get("history")
-    if isinstance(history, list) and history:
-        return True
-    if month.end <= part.monitor.made_at:
-        return False
-    raise IncompleteAnswerError(f"{label}: {part.name} says nothing of {month}, not even 'no data'")
-
-
-def _items(part: Part, month: Window, label: str) -> Iterator[State | Rejected]:
-    """The states that a history tells of, cut to the month, those that join as one."""
-    _, last = _asked_for(month)
-    changes: list[tuple[int, int]] = []
-    for pair in part.told["history"]:
-        change = _change(pair)
-        if isinstance(change, str):
-            yield _rejected(part, month.start, pair, *change.split(": ", 1))
-            return
-        changes.append(change)
-    changes.sort()
-    for first, second in pairwise(changes):
-        if first[0] == second[0] and first[1] != second[1]:
-            yield _rejected(part, month.start, list(first), "malformed", "two states of one instant")
-            return
-    if changes[-1][0] > last:
-        message = f"{label} was asked for what is before {last} and told of {changes[-1][0]}"
-        raise IncompleteAnswerError(message)
-    held: State | None = None
-    for (start, said), end in zip(changes, [*(at for at, _ in changes[1:]), last], strict=True):
-        if start == end:
-            continue
-        start_at, end_at = (datetime.fromtimestamp(second, UTC) for second in (start, end))
-        if said not in _SAYS:
-            if end_at > month.start:
-                reason = f"the state is none of {', '.join(map(str, _SAYS))}: {said}"
-                yield _rejected(part, max(start_at, month.start), [start, said], "unknown_state", reason)
-            continue
-        state = _SAYS[said]
-        if state is None:
-            continue
-        for one in within([State(part.name, start_at, end_at, state, str(said))], month):
-            if held is not None and (held.end, held.state) == (one.start, one.state):
-                held = replace(held, end=one.end)
-                continue
-            if held is not None:
-                yield held
-            held = one
-    if held is not None:
-        yield held
-
-
-def _change(pair: Any) -> tuple[int, int] | str:
-    """Second since 1970 and state of a change; or reason code and reason why it is none."""
-    if not isinstance(pair, list) or len(pair) != 2:
-        return "malformed: a change is no pair of an instant and a state"
-    at, state = map(_whole, pair)
-    if at is None or state is None:
-        return "malformed: a change without its instant or its state as whole numbers"
-    if not _is_second(at):
-        return f"bad_instant: it is not of this century: {at}"
-    return at, state
-
-
-def _landing(items: Iterable[State | Rejected]) -> Iterator[Rows | Rejected]:
+def _landing(table: Table, items: Iterable[tuple[str | None, ...] | Rejected]) -> Iterator[Rows | Rejected]:
     values: list[tuple[str | None, ...]] = []
     for item in items:
         if isinstance(item, Rejected):
             yield item
         else:
-            values.append(item.row())
-    yield Rows(STATES.name, values, range(1, len(values) + 1))
-
-
-def _asked_for(month: Window) -> tuple[int, int]:
-    """First second of the month and the one in which the stretch ends."""
-    first = month_start(month.start.year, month.start.month)
-    return int(first.timestamp()), -int(-month.end.timestamp() // 1)
-
-
-def _whole(value: object) -> int | None:
-    """A whole number, also where it came with a point, which leaves it as text."""
-    if _is_whole(value):
-        return value
-    found = re.fullmatch(r"(\d{1,12})\.0+", value, re.ASCII) if isinstance(value, str) else None
-    return int(found[1]) if found else None
-
-
-def _is_whole(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_second(value: object) -> TypeGuard[int]:
-    return _is_whole(value) and 0 <= value < _LAST_SECOND
-
-
-def _are_names(values: object) -> TypeGuard[list[str]]:
-    return isinstance(values, list) and all(isinstance(one, str) and one for one in values)
+            values.append(item)
+    yield Rows(table.name, values, range(1, len(values) + 1))
 
 
 def _instant(value: object) -> datetime | None:
@@ -443,10 +365,3 @@ def _instant(value: object) -> datetime | None:
     except ValueError:
         return None
     return found if found is not None and found.tzinfo is not None else None
-
-
-def _rejected(part: Part, at: datetime, change: Any, code: str, reason: str) -> Rejected:
-    # With the key, by which a later state is known to make this one good.
-    told = {"monitor": part.name, "from_at": at.isoformat(), "change": change}
-    payload = json.dumps(told, ensure_ascii=False, sort_keys=True)
-    return Rejected(STATES.name, code, f"history of {part.name}: {reason}", payload)

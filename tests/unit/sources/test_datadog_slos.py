@@ -16,6 +16,8 @@ from datadog_api_client.v1.api.service_level_objectives_api import ServiceLevelO
 
 from avoir.sources import datadog_slos
 from avoir.sources.datadog import SYSTEM, fetch
+from avoir.sources.datadog_histories import SLO_FIGURES
+from avoir.sources.datadog_slos import MONITOR_SETTINGS
 from avoir.sources.model import NothingLanded, Rejected, Rows, SourceConfigurationError, Window
 from avoir.sources.monitoring import STATES
 from avoir.sources.reaching import reach
@@ -251,11 +253,104 @@ def test_an_option_that_cannot_be_is_refused(option: str, value: Any) -> None:
         SYSTEM.options[option].check(value)
 
 
+# --- Datadog's own figures ---
+
+
+def figures(answer: Callable[[Request], Reply], **options: Any) -> list[tuple[str | None, ...]]:
+    found = [one for one in items(answer, **options) if isinstance(one, Rows)]
+    return [row for one in found if one.table == SLO_FIGURES.name for row in one.values]
+
+
+def test_of_a_month_that_ends_its_own_figure_is_landed(account: Datadog) -> None:
+    web(account)
+    slo = account.slos[0]["id"]
+    account.corrections[slo] = [(SECOND + 5 * 3600, SECOND + 6 * 3600)]
+    # An hour of 31 days: no data is up, as the monitor is set, and what was corrected is not.
+    share = 100 - 100 / (31 * 24)
+    told = (slo, "Web is there", "monitor", "2026-03", "slo", "Web is there", str(share))
+    assert figures(account) == [(*told, '{"30d": "99.9"}', None)]
+    account.monitors[0]["options"]["notify_no_data"] = True
+    assert figures(account)[0][6] == str(100 - 100 * 4 / (31 * 24))
+    assert figures(account, window=Window(START, START + 12 * DAY - HOUR)) == []
+    # The whole month, however late the window begins.
+    asked = Window(START + 11 * DAY, START + 12 * DAY)
+    assert figures(account, window=asked)[0][3:6] == ("2026-03", "slo", "Web is there")
+
+
+def test_each_monitor_and_group_has_its_figure(account: Datadog) -> None:
+    grouped = account.monitor("hosts", MADE, "host:a", "host:b")
+    for group in ("host:a", "host:b"):
+        account.become(grouped, MADE, UP, group)
+    account.become(grouped, START, DOWN, "host:b")
+    numbers = [account.monitor(name, MADE) for name in ("web", "api")]
+    for number in numbers:
+        account.become(number, MADE, UP)
+    account.slo("Hosts", MADE, grouped)
+    account.slo("Both", MADE, *numbers)
+    share = str(100 - 100 * 12 / 31)
+    assert [row[4:7] for row in figures(account)] == [
+        ("slo", "Hosts", share),
+        ("group", "host:a", "100.0"),
+        ("group", "host:b", share),
+        ("slo", "Both", "100.0"),
+        ("monitor", "web", "100.0"),
+        ("monitor", "api", "100.0"),
+    ]
+
+
+def test_an_slo_of_events_has_a_figure_and_no_state(account: Datadog) -> None:
+    account.slo_of_events("Requests", MADE, 999, 1000)
+    none = account.slo_of_events("Nobody came", MADE, 0, 0)
+    account.scopes.remove("monitors_read")
+    assert read(account) == ([], [])
+    assert [(row[1], row[2], row[6], row[8]) for row in figures(account)] == [
+        ("Requests", "metric", "99.9", None),
+        ("Nobody came", "metric", None, "ZERO_VALUED_DENOMINATOR"),
+    ]
+    within_a_month = Window(START, START + DAY)
+    account.requests.clear()
+    assert figures(account, window=within_a_month) == []
+    assert not any(one.path.endswith("/history") for one in account.requests)
+    failed = spoiled(account, lambda told: told["data"]["overall"].update(errors=[{"error_type": "TIMEOUT"}]))
+    with pytest.raises(IncompleteAnswerError, match="answered an error: TIMEOUT"):
+        figures(failed)
+    with pytest.raises(IncompleteAnswerError, match=f"{none} answered without `overall`"):
+        figures(spoiled(account, lambda told: told["data"].pop("overall")), slos=[none])
+
+
+@pytest.mark.parametrize("value", ["all", True, float("nan"), [99.9]])
+def test_a_figure_that_is_no_number_is_kept_aside(account: Datadog, value: Any) -> None:
+    web(account)
+    answer = spoiled(account, lambda told: told["data"]["overall"].update(sli_value=value))
+    states, rejected = read(answer)
+    assert len(states) == 4
+    assert [(one.table, one.reason_code) for one in rejected] == [(SLO_FIGURES.name, "malformed")]
+    assert json.loads(rejected[0].payload)["slo_id"] == account.slos[0]["id"]
+
+
+def test_how_a_monitor_takes_missing_data_is_landed(account: Datadog) -> None:
+    number = web(account)
+    account.monitor("of no SLO", MADE)
+    fast = account.monitor("errors", MADE, "host:a", notify_no_data=True)
+    account.become(fast, MADE, UP, "host:a")
+    account.slo("No errors", MADE, fast)
+    account.slo("The same again", MADE, number)
+    del account.monitors[2]["options"]["notify_no_data"]
+    account.monitors[2]["options"]["on_missing_data"] = "show_no_data"
+    account.monitors[2]["modified"] = changed = "2026-03-01T10:00:00+00:00"
+    made = MADE.isoformat(timespec="microseconds")
+    (found,) = [one for one in items(account) if isinstance(one, Rows) and one.table == MONITOR_SETTINGS.name]
+    assert found.values == [
+        (str(number), "web", "query alert", "false", made, made, "false", "10", None),
+        (str(fast), "errors", "query alert", "true", made, changed, None, "10", "show_no_data"),
+    ]
+
+
 # --- what must be there ---
 
 
 def test_an_slo_or_monitor_that_is_not_shown_fails(account: Datadog) -> None:
-    with pytest.raises(IncompleteAnswerError, match="shows no SLO that has states, which is not"):
+    with pytest.raises(IncompleteAnswerError, match="shows no SLO, which is not"):
         read(account)
     web(account)
     other = account.slo("Not ours", MADE)
@@ -522,6 +617,8 @@ def test_its_vendor_reads_the_stateful_one_as_its_own(account: Datadog) -> None:
     account.slo("All", MADE, number, account.monitor("api", MADE))
     account.become(account.slo("Fast", MADE), MADE, UP)
     account.become(account.monitors[2]["id"], MADE, UP)
+    account.slo_of_events("Requests", MADE, 1, 2)
+    account.slo_of_events("Nobody came", MADE, 0, 0)
     with serving(account) as url:
         configuration = Configuration(host=url)
         configuration.api_key = {"apiKeyAuth": API_KEY, "appKeyAuth": APPLICATION_KEY}
@@ -540,17 +637,19 @@ def test_its_vendor_reads_the_stateful_one_as_its_own(account: Datadog) -> None:
     ]
     for one in (*listed, page, *monitors, *found, *entries):
         assert not getattr(one, "_unparsed", False), one
-    assert [str(one.type) for one in listed] == ["monitor", "monitor", "monitor", "time_slice"]
-    assert page.metadata.page.total_count == 4
+    assert [str(one.type) for one in listed] == [*["monitor"] * 3, "time_slice", *["metric"] * 2]
+    assert page.metadata.page.total_count == 6
     assert [(one.id, one.name) for one in monitors] == [(one["id"], one["name"]) for one in account.monitors]
     assert [one.options.notify_no_data for one in monitors] == [False, True, False]
-    web_history, groups, several, slices = found
+    web_history, groups, several, slices, counted, uncounted = found
     assert web_history.overall.history[1:] == [
         [SECOND + hours * 3600, state] for hours, state in ((5, DOWN), (6, NO_DATA), (9, UP))
     ]
     assert [one.group for one in groups.groups] == ["host:a"]
     assert [one.name for one in several.monitors] == ["web", "api"]
-    assert slices.overall.sli_value == 100
+    assert (slices.overall.sli_value, counted.overall.sli_value) == (100, 50)
+    assert counted.series.denominator.sum == 2
+    assert uncounted.overall.errors[0].error_type == "ZERO_VALUED_DENOMINATOR"
 
 
 def test_recorded_slos_are_shaped_as_the_stateful_ones(account: Datadog) -> None:
