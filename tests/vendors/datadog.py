@@ -7,9 +7,10 @@ that is asked for on. What it counts no data as is the monitor's setting, as in 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 
 from avoir.sources.model import SourceConnection
@@ -40,6 +41,7 @@ class Datadog:
     begins_before: bool = True
     #: What the application key may read.
     scopes: set[str] = field(default_factory=lambda: {"synthetics_read", "slos_read", "monitors_read"})
+    slo_numbers: Iterator[int] = field(default_factory=lambda: count(35_281))
     slos: list[dict[str, Any]] = field(default_factory=list)
     monitors: list[dict[str, Any]] = field(default_factory=list)
     #: Changes of state by the id of a monitor, or of a time-slice SLO, and group.
@@ -120,7 +122,7 @@ class Datadog:
 
     def slo(self, name: str, made: datetime, *monitors: int, groups: tuple[str, ...] = ()) -> str:
         """A new SLO of these monitors, or of time slices where there is none; its id."""
-        slo_id = f"{35_281 + len(self.slos):032x}"
+        slo_id = f"{next(self.slo_numbers):032x}"
         second = int(made.timestamp())
         kind = "monitor" if monitors else "time_slice"
         told: dict[str, Any] = {
