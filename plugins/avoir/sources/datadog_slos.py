@@ -93,7 +93,7 @@ class SloReader:
         """
         known = set(landed.keys(STATES.name, "monitor"))
         for month in window.months():
-            told: dict[str, tuple[Objective, list[State | Rejected]]] = {}
+            told: dict[str, tuple[Objective, str, list[State | Rejected]]] = {}
             figures: list[tuple[str | None, ...] | Rejected] = []
             for slo, monitors in self.monitors.items():
                 if not monitors and not is_whole_month(month):
@@ -106,14 +106,14 @@ class SloReader:
                     if not has_history(part, month, self._label(slo)):
                         continue
                     items = list(states_of(part, month, self._label(slo)))
-                    first, before = told.setdefault(part.name, (slo, items))
-                    if before != items:
+                    first, *before = told.setdefault(part.name, (slo, part.monitor.origin, items))
+                    if before != [part.monitor.origin, items]:
                         raise IncompleteAnswerError(
                             f"{self._label(slo)} tells another history of {part.name} than {first.slo_id}; "
                             "name only one of them in slos"
                         )
             known |= told.keys()
-            states = (item for _, items in told.values() for item in items)
+            states = (item for *_, items in told.values() for item in items)
             yield from _landing(STATES, [one.row() if isinstance(one, State) else one for one in states])
             yield from _landing(SLO_FIGURES, figures)
         yield from _landing(MONITOR_SETTINGS, self.settings)

@@ -443,6 +443,18 @@ def test_a_monitor_of_two_slos_is_told_once(account: Datadog) -> None:
         read(spoiled(account, replayed))
 
 
+def test_a_group_is_not_taken_for_a_monitor_of_that_name(account: Datadog) -> None:
+    grouped, alone = account.monitor("web", MADE, "a"), account.monitor("web@a", MADE)
+    account.become(grouped, MADE, UP, "a")
+    account.become(alone, MADE, UP)
+    for number in (grouped, alone):
+        account.slo(f"SLO of {number}", MADE, number)
+    with pytest.raises(IncompleteAnswerError, match="tells another history of web@a"):
+        read(account)
+    told = {one[0] for one in read(account, slo_monitor_name="id")[0]}
+    assert told == {f"{grouped}@a", str(alone)}
+
+
 def test_groups_that_are_not_told_any_more_fail(account: Datadog) -> None:
     number = account.monitor("web", MADE, "host:a", "host:b")
     account.slo("All hosts", MADE, number)
