@@ -79,7 +79,7 @@ def test_runs_of_datadog_are_the_truth(bare_warehouse: BareWarehouse, tmp_path: 
 def test_states_behind_an_slo_of_datadog_are_the_truth(bare_warehouse: BareWarehouse, tmp_path: Path) -> None:
     account = Datadog()
     # This vendor's probes are told to the second, as changes of a monitor are.
-    with uptime_world(tmp_path, "tejo") as world, serving(account) as url:
+    with uptime_world(tmp_path, "borealis") as world, serving(account) as url:
         made = datetime(2026, 1, 1, tzinfo=UTC)
         monitors = [account.monitor(name, made) for name in (world.vendor.monitor, "somebody else's")]
         slo = account.slo("All is there", made, *monitors)
