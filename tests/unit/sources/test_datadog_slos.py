@@ -680,10 +680,9 @@ def test_its_vendor_reads_the_stateful_one_as_its_own(account: Datadog) -> None:
     assert uncounted.overall.errors[0].error_type == "ZERO_VALUED_DENOMINATOR"
 
 
-def test_recorded_slos_are_shaped_as_the_stateful_ones(account: Datadog) -> None:
+def test_recorded_slos_are_shaped_as_the_stateful_ones(account: Datadog, shared_data: Path) -> None:
     """Its search is another endpoint: of one SLO it must say what the list says, under names of its own."""
-    path = Path(__file__).parents[3].parent / "shared" / "data" / "api" / "datadog" / "slos.json"
-    recorded = json.loads(path.read_text())
+    recorded = json.loads((shared_data / "api" / "datadog" / "slos.json").read_text())
     web(account)
     shown = {
         "id": "id", "name": "name", "sloType": "type", "monitorIds": "monitor_ids",
