@@ -31,6 +31,9 @@ from avoir.sources.prometheus import LONGEST_STRETCH
 from avoir.sources.register import SYSTEMS, system_of
 from tests.vendors import confluence as confluence_fake
 from tests.vendors.asana import SUPPORT, AsanaWorkspace
+from tests.vendors.datadog import DOWN as OUT
+from tests.vendors.datadog import NO_DATA as LOST
+from tests.vendors.datadog import UP as UP_AGAIN
 from tests.vendors.datadog import Datadog
 from tests.vendors.datadog import connection as datadog_connection
 from tests.vendors.faults import Passed, Proxy, proxy_to
@@ -57,6 +60,9 @@ from tests.vendors.zendesk import ZendeskInstance
 pytestmark = pytest.mark.warehouse
 
 HTTP_SYSTEMS = tuple(system.name for system in SYSTEMS if system.reads == "http")
+#: What else one of them answers, in pages of its own.
+ALSO_READ = ("datadog_slos", "datadog_histories")
+CASES = (*HTTP_SYSTEMS, *ALSO_READ)
 START = datetime(2026, 1, 10, tzinfo=UTC)
 END = datetime(2026, 4, 1, tzinfo=UTC)
 #: Records a server has: some pages of them, of which each is small.
@@ -394,6 +400,45 @@ def datadog(stack: ExitStack) -> World:
     )
 
 
+def slos(count: int) -> tuple[Datadog, list[str], Callable[[datetime], object]]:
+    """So many SLOs, each of a monitor; the first two, which are read; how something happens to one."""
+    account = Datadog()
+    monitors = [account.monitor(f"web-{n}", START) for n in range(count)]
+    read = [account.slo(f"SLO of {monitor}", START, monitor) for monitor in monitors][:2]
+    for monitor in monitors[:2]:
+        account.become(monitor, START, UP_AGAIN)
+    for n, at in enumerate(ROOMS[1:]):
+        account.become(monitors[n % 2], at, LOST)
+        account.become(monitors[n % 2], at + timedelta(hours=1), OUT)
+        account.become(monitors[n % 2], at + timedelta(hours=2), UP_AGAIN)
+    return account, read, lambda at: account.become(monitors[1], at, OUT)
+
+
+def datadog_slos(stack: ExitStack) -> World:
+    """Pages of SLOs and of monitors are spoiled."""
+    account, read, happen = slos(RECORDS)
+    return World(
+        url=stack.enter_context(serving(account)),
+        connect=lambda url, name: datadog_connection(url, name, reads=["slos"], slos=read),
+        is_page=lambda request: request.path.endswith(("/slo", "/monitor")),
+        rows_of=lambda body: [body if isinstance(body, list) else body["data"]],
+        happen=happen,
+    )
+
+
+def datadog_histories(stack: ExitStack) -> World:
+    """Histories of SLOs are spoiled, of a source that reads tests beside."""
+    account, read, happen = slos(2)
+    account.run(account.test("web"), START)
+    return World(
+        url=stack.enter_context(serving(account)),
+        connect=lambda url, name: datadog_connection(url, name, reads=["tests", "slos"], slos=read),
+        is_page=lambda request: request.path.endswith("/history"),
+        rows_of=lambda body: [body["data"]["overall"]["history"]],
+        happen=happen,
+    )
+
+
 MAKERS = {
     "servicenow": servicenow,
     "prometheus": prometheus,
@@ -413,6 +458,8 @@ MAKERS = {
     "zabbix": zabbix,
     "tryton": tryton,
     "datadog": datadog,
+    "datadog_slos": datadog_slos,
+    "datadog_histories": datadog_histories,
 }
 
 
@@ -457,6 +504,7 @@ def _small_pages_and_short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("avoir.sources.statuspage.PAGE_ROWS", PAGE)
     monkeypatch.setattr("avoir.sources.uptimerobot.PAGE_ROWS", PAGE)
     monkeypatch.setattr("avoir.sources.pingdom.PAGE_ROWS", PAGE)
+    monkeypatch.setattr("avoir.sources.datadog_slos.PAGE_ROWS", PAGE)
     monkeypatch.setattr("avoir.sources.zabbix.PAGE_ROWS", PAGE)
     monkeypatch.setattr("avoir.sources.tryton.PAGE_ROWS", PAGE)
 
@@ -645,6 +693,19 @@ OUTCOMES: dict[str, dict[str, Cell]] = {
         "page_reordered": (WHOLE, WHOLE),
         "page_without_rows": (WHOLE, "and did not give it"),
     },
+    "datadog_slos": {
+        **_STAYS_AWAY,
+        # The last page of SLOs comes for the first one of monitors.
+        "page_twice": (WHOLE, "without a list of monitors"),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": (WHOLE, "more SLOs were announced than came"),
+    },
+    "datadog_histories": {
+        **_STAYS_AWAY,
+        "page_twice": ("history of another SLO", "history of another SLO"),
+        "page_reordered": (WHOLE, WHOLE),
+        "page_without_rows": ("not even 'no data'", "not even 'no data'"),
+    },
 }
 
 
@@ -716,7 +777,7 @@ def undisturbed(connection: psycopg.Connection, world: World, system: str) -> di
 # Much of it waits for what does not come: some systems in each process of a run in several.
 DEALT_OUT = [
     pytest.param(system, marks=pytest.mark.xdist_group(f"faults-{number % 4}"))
-    for number, system in enumerate(HTTP_SYSTEMS)
+    for number, system in enumerate(CASES)
 ]
 
 
@@ -768,20 +829,16 @@ def test_a_vendors_clock_that_lags_loses_nothing(
 
 
 def test_every_http_source_answers_for_every_fault(capsys: pytest.CaptureFixture[str]) -> None:
-    missing = [
-        (s, f) for s in HTTP_SYSTEMS for f in FAULTS if f not in OUTCOMES.get(s, {}) or s not in MAKERS
-    ]
+    missing = [(s, f) for s in CASES for f in FAULTS if f not in OUTCOMES.get(s, {}) or s not in MAKERS]
     assert not missing, (
         "state in OUTCOMES what the source makes of the fault, and how its world is made in MAKERS"
     )
     assert len(FAULTS) >= 10
     width = max(map(len, FAULTS))
-    lines = [" " * width + "  " + "  ".join(f"{system:<17}" for system in HTTP_SYSTEMS)]
+    lines = [" " * width + "  " + "  ".join(f"{system:<17}" for system in CASES)]
     for fault in FAULTS:
-        cells = [
-            "/".join("whole" if one == WHOLE else "error" for one in OUTCOMES[s][fault]) for s in HTTP_SYSTEMS
-        ]
+        cells = ["/".join("whole" if one == WHOLE else "error" for one in OUTCOMES[s][fault]) for s in CASES]
         lines.append(f"{fault:<{width}}  " + "  ".join(f"{cell:<17}" for cell in cells))
-    lines.append(f"{'clock lags':<{width}}  " + "  ".join(f"{'whole':<17}" for _ in HTTP_SYSTEMS))
+    lines.append(f"{'clock lags':<{width}}  " + "  ".join(f"{'whole':<17}" for _ in CASES))
     with capsys.disabled():
         print("\n\nonce/always\n" + "\n".join(lines))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from avoir.demo.vendors import AS_OF
-from tests.vendors.datadog import DUBLIN, FRANKFURT, Datadog
+from tests.vendors.datadog import DOWN, DUBLIN, FRANKFURT, NO_DATA, UP, Datadog
 from tests.vendors.datadog import connection as datadog_connection
 from tests.vendors.pingdom import Pingdom
 from tests.vendors.serving import connection_to, serving
@@ -16,7 +16,15 @@ from tests.vendors.uptimerobot import UptimeRobot, tell
 from tests.vendors.zabbix import Zabbix
 from tests.warehouse.conftest import BareWarehouse
 from tests.warehouse.ticket_nights import asked
-from tests.warehouse.uptime_nights import HALFWAY, believe, measured, night, register_of, uptime_world
+from tests.warehouse.uptime_nights import (
+    HALFWAY,
+    Stretch,
+    believe,
+    measured,
+    night,
+    register_of,
+    uptime_world,
+)
 
 pytestmark = pytest.mark.warehouse
 
@@ -66,6 +74,45 @@ def test_runs_of_datadog_are_the_truth(bare_warehouse: BareWarehouse, tmp_path: 
         assert measured(bare_warehouse, world) == world.truth
         assert any(month[3] > 0 for month in world.truth.values()), "nothing was unknown"
         assert any(at_ms % 1000 for at_ms, _ in world.samples)
+
+
+def test_states_behind_an_slo_of_datadog_are_the_truth(bare_warehouse: BareWarehouse, tmp_path: Path) -> None:
+    account = Datadog()
+    # This vendor's probes are told to the second, as changes of a monitor are.
+    with uptime_world(tmp_path, "borealis") as world, serving(account) as url:
+        made = datetime(2026, 1, 1, tzinfo=UTC)
+        monitors = [account.monitor(name, made) for name in (world.vendor.monitor, "somebody else's")]
+        slo = account.slo("All is there", made, *monitors)
+        changes = [(made, NO_DATA), *told_as_changes(world.stretches)]
+        source = datadog_connection(url, world.vendor.prometheus_source, reads=["slos"], slos=[slo])
+        believe(bare_warehouse, world, tmp_path)
+        for as_of in (HALFWAY, AS_OF):
+            # What is to come is not known yet; the other monitor is down whenever this one is up.
+            seen = [(at, state) for at, state in changes if at < as_of]
+            for monitor, said in zip(monitors, ((UP, DOWN, NO_DATA), (DOWN, UP, NO_DATA)), strict=True):
+                account.changes[monitor, ""] = [(int(at.timestamp()), said[state]) for at, state in seen]
+            reports = night(bare_warehouse, [source, register_of(world)], as_of, tmp_path / "target")
+            assert reports[0].rows_rejected == 0
+        assert measured(bare_warehouse, world) == world.truth
+        assert any(month[3] > 0 for month in world.truth.values()), "nothing was without data"
+        assert NO_DATA in {state for _, state in changes[1:-1]}
+    figures = asked(
+        bare_warehouse,
+        "select month, sli_value::numeric as sli_value from raw_monitoring.slo_figures where scope_name = %s",
+        world.vendor.monitor,
+    )
+    # What Datadog itself makes of a UTC month is beside it, and judges nothing.
+    assert set(world.truth) <= {one["month"] for one in figures if 99 < one["sli_value"] < 100}
+
+
+def told_as_changes(stretches: list[Stretch]) -> list[tuple[datetime, int]]:
+    """When the state changed, and to what: between two stretches there is no data."""
+    changes: list[tuple[datetime, int]] = []
+    for number, one in enumerate(stretches):
+        changes.append((datetime.fromtimestamp(one.start_ms / 1000, UTC), UP if one.is_up else DOWN))
+        if number + 1 == len(stretches) or stretches[number + 1].start_ms > one.end_ms:
+            changes.append((datetime.fromtimestamp(one.end_ms / 1000, UTC), NO_DATA))
+    return changes
 
 
 def test_states_of_pingdom_are_the_truth(bare_warehouse: BareWarehouse, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def all_announced(label: str, what: str, page: Page, page_rows: int) -> list[Any
         IncompleteAnswerError: no two walks were whole and alike.
     """
     missing = 0
-    before: set[int] | None = None
+    before: set[tuple[int, str]] | None = None
     for _ in range(WALKS):
         found, totals = _walk(page, page_rows)
         missing = max(totals) - len(found)
@@ -38,17 +38,20 @@ def all_announced(label: str, what: str, page: Page, page_rows: int) -> list[Any
     raise IncompleteAnswerError(message)
 
 
-def _walk(page: Page, page_rows: int) -> tuple[dict[int, Any], set[int]]:
-    """The records of one walk by their ids, and how many each page said there are."""
-    found: dict[int, Any] = {}
+def _walk(page: Page, page_rows: int) -> tuple[dict[tuple[int, str], Any], set[int]]:
+    """The records of one walk by their ids, of number or text, and how many each page said there are."""
+    found: dict[tuple[int, str], Any] = {}
     totals: set[int] = set()
     offset = 0
     while True:
         rows, total = page(offset)
         totals.add(total)
         for place, row in enumerate(rows):
-            number = row.get("id") if isinstance(row, dict) else None
-            found[number if isinstance(number, int) else -1 - offset - place] = row
+            known = row.get("id") if isinstance(row, dict) else None
+            if isinstance(known, str):
+                found[0, known] = row
+            else:
+                found[known if isinstance(known, int) else -1 - offset - place, ""] = row
         offset += page_rows
         if not rows or offset >= total:
             return found, totals

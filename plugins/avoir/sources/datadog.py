@@ -1,4 +1,6 @@
-"""Datadog: what each run of a Synthetic test found, by its API.
+"""Datadog: what each run of a Synthetic test found, and the states of monitors behind SLOs, by its API.
+
+SLOs are read by :mod:`avoir.sources.datadog_slos`; here are the tests.
 
 Flow: pages of ``/api/v1/synthetics/tests``, which announce no total and are therefore walked, each time with
 pages of another length, until two walks agree; then for each API and browser test, a UTC month of the window
@@ -10,9 +12,6 @@ A run that passed is up, one that failed is down: checks, not states, one monito
 (and device, of a browser test). ``no_data``, and what an unhealthy location says, is no check. Runs of a
 pipeline or by hand are none either: they may look at something else.
 
-Nothing that Datadog computes is read. An SLO counts what nobody measured as up or down, as its settings say,
-and monitors tell of missing data only where they are set to (decision 119).
-
 Not landed: ``malformed`` (a result without its end or its type of run), ``missing_key`` (without its
 location), ``bad_instant``, ``unknown_state``.
 
@@ -23,11 +22,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeGuard
 
+from avoir.sources.datadog_histories import SLO_FIGURES
+from avoir.sources.datadog_slos import MONITOR_SETTINGS, SLO_ID, slo_reader
 from avoir.sources.model import (
     Landed,
     Option,
@@ -38,12 +39,13 @@ from avoir.sources.model import (
     System,
     Window,
 )
-from avoir.sources.monitoring import CHECKS, SCHEMA, StateName
+from avoir.sources.monitoring import CHECKS, SCHEMA, STATES, StateName
+from avoir.sources.unannounced_pages import all_agreed
 from avoir.sources.vendor_http import IncompleteAnswerError, VendorApi
 
+_READS = ("tests", "slos")
 #: Tests of a page.
 PAGE_ROWS = 100
-WALKS = 4
 #: The longest that a run lasts: whether results are found by their begin or end is not described.
 LONGEST_RUN = timedelta(hours=1)
 _SAYS: dict[str, StateName | None] = {"passed": "up", "failed": "down", "no_data": None}
@@ -65,25 +67,38 @@ class SyntheticTest:
 
 
 def fetch(source: SourceConnection, window: Window, landed: Landed) -> Iterator[Rows | Rejected]:
-    """Every result of every test that finished in the window.
+    """Every result of every test that finished in the window, and the states of monitors behind SLOs.
 
     Raises:
-        AccessDeniedError: a key is refused, or may not read the tests.
-        IncompleteAnswerError: an answer is not what was asked for, walks do not agree, a test is not there
-            that must be, or none has a result in the whole window.
-        SourceConfigurationError: the secret is not two keys.
+        AccessDeniedError: a key is refused, or may not read what is to be read.
+        IncompleteAnswerError: an answer is not what was asked for, walks do not agree, a test or SLO is not
+            there that must be, no test has a result in the whole window, or as :class:`SloReader` says.
+        SourceConfigurationError: the secret is not two keys, or an option is of what is not read.
     """
-    del landed
+    reads = source.option("reads")
+    for name in _READS:
+        if source.option(name) is not None and name not in reads:
+            message = f"source {source.name}: option {name} is given, and reads does not name {name}"
+            raise SourceConfigurationError(message)
     api = VendorApi(source, keys=_keys(source))
+    tests = _tests(api) if "tests" in reads else []
+    slos = slo_reader(api) if "slos" in reads else None
+    if tests:
+        yield from _checks(api, tests, window)
+    if slos is not None:
+        yield from slos.items(window, landed)
+
+
+def _checks(api: VendorApi, tests: list[SyntheticTest], window: Window) -> Iterator[Rows | Rejected]:
     count = 0
-    for test in _tests(api):
+    for test in tests:
         for month in window.months():
             rows, rejected = _rows(test, _results(api, test, month), month)
             count += len(rows.values)
             yield rows
             yield from rejected
     if not count:
-        message = f"source {source.name}: no test has a result in {window}, which is not 'no outage'"
+        message = f"source {api.source.name}: no test has a result in {window}, which is not 'no outage'"
         raise IncompleteAnswerError(message)
 
 
@@ -127,31 +142,17 @@ def _tests(api: VendorApi) -> list[SyntheticTest]:
 
 
 def _listed(api: VendorApi, label: str) -> dict[str, dict[str, Any]]:
-    before: set[str] | None = None
-    for walk in range(WALKS):
-        # Another length each time: a page that is lost on its way is lost at another place.
-        found = _walked(api, label, PAGE_ROWS - walk)
-        if before == found.keys():
-            return found
-        before = set(found)
-    raise IncompleteAnswerError(f"{label}: {WALKS} walks do not agree on what there is; nothing was landed")
+    def page(rows: int, number: int) -> list[dict[str, Any]]:
+        asked = {"page_size": str(rows), "page_number": str(number)}
+        return _list_of(api.get("api/v1/synthetics/tests", asked).body, "tests", label)
 
+    def public_id(row: dict[str, Any]) -> str:
+        found = row.get("public_id")
+        if not isinstance(found, str) or not _PUBLIC_ID.fullmatch(found):
+            raise IncompleteAnswerError(f"{label} gave a test without its id")
+        return found
 
-def _walked(api: VendorApi, label: str, size: int) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    number = 0
-    while True:
-        page = {"page_size": str(size), "page_number": str(number)}
-        rows = _list_of(api.get("api/v1/synthetics/tests", page).body, "tests", label)
-        known = len(found)
-        for row in rows:
-            public_id = row.get("public_id")
-            if not isinstance(public_id, str) or not _PUBLIC_ID.fullmatch(public_id):
-                raise IncompleteAnswerError(f"{label} gave a test without its id")
-            found[public_id] = row
-        if len(found) == known:
-            return found
-        number += 1
+    return all_agreed(label, page, PAGE_ROWS, public_id)
 
 
 def _results(api: VendorApi, test: SyntheticTest, month: Window) -> list[dict[str, Any]]:
@@ -320,33 +321,48 @@ def _rejected(test: SyntheticTest, result: dict[str, Any], number: int, code: st
     return Rejected(CHECKS.name, code, f"result of {test.name}: {reason}", payload, number)
 
 
-def _ids(value: object) -> frozenset[str] | None:
-    if value is None:
-        return None
-    if (
-        not isinstance(value, list)
-        or not value
-        or not all(isinstance(one, str) and _PUBLIC_ID.fullmatch(one) for one in value)
-    ):
-        raise ValueError(f"must be a list of public ids such as abc-def-ghi, got {value!r}")
-    return frozenset(value)
+def _what(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or not set(map(str, value)) <= set(_READS):
+        raise ValueError(f"must be a list of {' and '.join(_READS)}, or of one of them, got {value!r}")
+    return tuple(map(str, value))
 
 
-def _name(value: object) -> str:
-    if value not in ("name", "public_id"):
-        raise ValueError(f"must be name or public_id, got {value!r}")
-    return str(value)
+def _ids(form: re.Pattern[str], example: str) -> Callable[[object], frozenset[str] | None]:
+    def check(value: object) -> frozenset[str] | None:
+        if value is None:
+            return None
+        if (
+            not isinstance(value, list)
+            or not value
+            or not all(isinstance(one, str) and form.fullmatch(one) for one in value)
+        ):
+            raise ValueError(f"must be a list of ids such as {example}, got {value!r}")
+        return frozenset(value)
+
+    return check
+
+
+def _name(*known: str) -> Callable[[object], str]:
+    def check(value: object) -> str:
+        if value not in known:
+            raise ValueError(f"must be {' or '.join(known)}, got {value!r}")
+        return str(value)
+
+    return check
 
 
 SYSTEM = System(
     name="datadog",
-    tables=(CHECKS,),
+    tables=(CHECKS, STATES, SLO_FIGURES, MONITOR_SETTINGS),
     fetch=fetch,
     overlap=timedelta(hours=6),
     reads="http",
     options={
-        "tests": Option(check=_ids),
-        "monitor_name": Option(default="name", check=_name),
+        "reads": Option(default=["tests"], check=_what),
+        "tests": Option(check=_ids(_PUBLIC_ID, "abc-def-ghi")),
+        "monitor_name": Option(default="name", check=_name("name", "public_id")),
+        "slos": Option(check=_ids(SLO_ID, "9236f988e3d25ac6982fd4319912ec43")),
+        "slo_monitor_name": Option(default="name", check=_name("name", "id")),
     },
     schema_name=SCHEMA,
 )
