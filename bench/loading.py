@@ -5,7 +5,7 @@
 
 Each way runs in a process of its own against one embedded Postgres: whole connectors with their HTTP, dlt
 with its defaults from the same answers as dicts, ADBC and COPY of the rows that landed. Seconds are wall
-time; memory is the most that the process held.
+time, the median of three runs of what is quick; memory is the most that the process held.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ SPAWN = multiprocessing.get_context("spawn")
 
 PROBES = (100_000, 1_000_000, 5_000_000)
 LOGGED = (100_000, 1_000_000)
+ROUNDS, QUICK_S = 3, 2.0
+"""How often what takes no longer than so many seconds is measured: the median of them counts."""
+
 TICKETS = 200_000
 INVOICES = 2_000
 
@@ -100,14 +103,20 @@ def vendors() -> Iterator[str]:
 
 
 def all_ways(running: Cluster, load: ways.Load, source: str) -> Iterator[Measured]:
-    """Avoir, dlt, ADBC and COPY over one source, in a database of its own."""
-    with running.database("loading") as database:
-        url = database.warehouse.admin_url
-        ours = measured(running, source, "avoir", ways.ours, url, load)
-        yield ours
-        yield measured(running, source, "dlt", ways.dlt_defaults, url, load)
-        for way, work in (("ADBC", ways.adbc), ("COPY", ways.copy)):
-            yield measured(running, source, way, work, url, load)
+    """Avoir, dlt, ADBC and COPY over one source, in databases of its own; what is quick several times."""
+    is_first = True
+    for number in range(ROUNDS):
+        with running.database(f"loading_{number}") as database:
+            url = database.warehouse.admin_url
+            ours = measured(running, source, "avoir", ways.ours, url, load)
+            yield ours
+            if is_first:
+                yield measured(running, source, "dlt", ways.dlt_defaults, url, load)
+            for way, work in (("ADBC", ways.adbc), ("COPY", ways.copy)):
+                yield measured(running, source, way, work, url, load)
+        if ours.seconds > QUICK_S:
+            return
+        is_first = False
 
 
 def loads(
@@ -155,6 +164,14 @@ def main() -> None:
     (options.out / "loading.md").write_text(told(results, told_machine))
 
 
+def typical(results: list[Measured], source: str, way: str) -> Measured:
+    """The measurement with the median rate."""
+    rated = sorted(
+        (one for one in results if (one.source, one.way) == (source, way)), key=lambda one: one.rows_per_s
+    )
+    return rated[len(rated) // 2]
+
+
 def told(results: list[Measured], told_machine: str) -> str:
     """The results for people."""
     head = (
@@ -163,7 +180,7 @@ def told(results: list[Measured], told_machine: str) -> str:
     )
     lines = []
     for source in dict.fromkeys(one.source for one in results):
-        by = {one.way: one for one in results if one.source == source}
+        by = {way: typical(results, source, way) for way in ("avoir", "dlt", "ADBC", "COPY")}
         ours = by["avoir"]
         lines.append(
             f"| {source} | {ours.rows:,} | {ours.rows_per_s:,}"
@@ -173,7 +190,8 @@ def told(results: list[Measured], told_machine: str) -> str:
             f" | {ours.peak_mb:.0f} | {by['dlt'].peak_mb:.0f} |"
         )
     return (
-        f"# What a load costs\n\n`make bench-loading`, {told_machine}; wall time.\n\n"
+        f"# What a load costs\n\n`make bench-loading`, {told_machine}; wall time, the median of three where\n"
+        "a load takes less than two seconds.\n\n"
         "Avoir and dlt read the same answers over HTTP (dlt the rows of logs and invoices, already parsed)\n"
         "and leave them in Postgres; ADBC and COPY only write the rows that landed, already in memory.\n\n"
         f"{head}" + "\n".join(lines) + "\n"
