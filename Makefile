@@ -29,7 +29,7 @@ down: .venv/.synced  ## stop what `make up` started
 status: .venv/.synced  ## published months, verdicts, watermarks
 	@$(BIN)/avoir status
 
-test: .venv/.synced  ## everything: unit, rules, dags, warehouse, system (about 35 minutes on 2 cores)
+test: .venv/.synced  ## everything: unit, rules, dags, warehouse, system (about an hour on 2 cores)
 	$(BIN)/pytest tests --ignore=tests/mutants --ignore=tests/system --ignore=tests/slow --numprocesses=auto --maxprocesses=4 --dist=loadgroup
 	$(BIN)/pytest tests/system
 
