@@ -41,9 +41,10 @@ HOSTILE = {
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_file_is_refused_without_an_exception(name: str, tmp_path: Path) -> None:
-    began = time.process_time()
+    began = time.thread_time()
     read = read_text(tmp_path, HOSTILE[name])
-    assert time.process_time() - began < 1
+    # Obeyed it would take minutes; a garbage collection among thousands of other tests takes a second.
+    assert time.thread_time() - began < 5
     assert not read.is_good
     assert read.versions == ()
     for problem in read.problems:
@@ -98,7 +99,7 @@ HOSTILE_IN_TESTS = {
 def test_hostility_in_a_worked_test_is_refused_on_its_line(name: str, tmp_path: Path) -> None:
     old, new, message = HOSTILE_IN_TESTS[name]
     text = edited(old, new, WHOLE_FORMAT)
-    began = time.process_time()
+    began = time.thread_time()
     read = read_text(tmp_path, text)
     assert time.process_time() - began < 1.5, "with the time to judge the contract around it"
     assert not read.is_good
