@@ -101,7 +101,7 @@ def test_hostility_in_a_worked_test_is_refused_on_its_line(name: str, tmp_path: 
     text = edited(old, new, WHOLE_FORMAT)
     began = time.thread_time()
     read = read_text(tmp_path, text)
-    assert time.process_time() - began < 1.5, "with the time to judge the contract around it"
+    assert time.thread_time() - began < 5, "with the time to judge the contract around it"
     assert not read.is_good
     assert any(start in problem.message for problem in read.problems for start in message.split("|")), (
         "\n".join(map(str, read.problems))
