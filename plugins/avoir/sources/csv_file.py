@@ -8,7 +8,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -118,7 +118,7 @@ class CsvFile:
         header = next((row for _, row, _ in whole._rows()), [])
         label = f"source {source.name}: {file.name}"
         checked = checked_header(label, header, columns, others=others)
-        return cls(source, file, checked, encoding, delimiter, opened)
+        return replace(whole, header=checked)
 
     def records(
         self, table: str, *, may_be_empty: bool = False, must_end: bool = False

@@ -1,4 +1,4 @@
-"""The misbehaving vendor as a fixture."""
+"""What tests of connectors share: no waits between attempts, and the misbehaving vendor."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ import pytest
 from vendor_server import Vendor
 
 
-@pytest.fixture
-def vendor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vendor]:
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     # Nothing of this machine may answer for the vendor, nor may a wait between attempts last.
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("avoir.sources.vendor_http.BACKOFF_FACTOR", 0.001)
+
+
+@pytest.fixture
+def vendor() -> Iterator[Vendor]:
     state = Vendor()
 
     class Handler(BaseHTTPRequestHandler):

@@ -31,13 +31,6 @@ MINUTE = timedelta(minutes=1)
 WEB = f"web@{FRANKFURT}"
 
 
-@pytest.fixture(autouse=True)
-def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("avoir.sources.vendor_http.BACKOFF_FACTOR", 0.001)
-
-
 @pytest.fixture
 def account() -> Datadog:
     return Datadog()

@@ -22,13 +22,6 @@ SECOND = int(START.timestamp())
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
-@pytest.fixture(autouse=True)
-def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("avoir.sources.vendor_http.BACKOFF_FACTOR", 0.001)
-
-
 @pytest.fixture
 def account() -> Pingdom:
     return Pingdom(now=int(WINDOW.end.timestamp()))

@@ -27,13 +27,6 @@ DECLARED = {"register": "risks", "key": ["Id"], "columns": COLUMNS}
 HEADER = list(COLUMNS)
 
 
-@pytest.fixture(autouse=True)
-def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("avoir.sources.vendor_http.BACKOFF_FACTOR", 0.001)
-
-
 class Remembered(NothingLanded):
     def __init__(self) -> None:
         self.states: dict[str, dict[tuple[str, ...], dict[str, str]]] = {}

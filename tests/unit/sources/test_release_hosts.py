@@ -29,13 +29,6 @@ DAY = timedelta(days=1)
 DUE = date(2026, 3, 6)
 
 
-@pytest.fixture(autouse=True)
-def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("avoir.sources.vendor_http.BACKOFF_FACTOR", 0.001)
-
-
 class Remembered(NothingLanded):
     """What loads landed: each record's newest state."""
 

@@ -36,13 +36,6 @@ class Landed(NothingLanded):
         return self.ids
 
 
-@pytest.fixture(autouse=True)
-def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("avoir.sources.vendor_http.BACKOFF_FACTOR", 0.001)
-
-
 @pytest.fixture
 def page() -> StatusPage:
     made = StatusPage()

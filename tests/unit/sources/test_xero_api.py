@@ -23,13 +23,6 @@ DATED = date(2026, 3, 31)
 LINES = [("SUP", Decimal("1200.00")), ("PLT", Decimal("0.10"))]
 
 
-@pytest.fixture(autouse=True)
-def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("avoir.sources.vendor_http.BACKOFF_FACTOR", 0.001)
-
-
 @pytest.fixture
 def books() -> Iterator[tuple[XeroOrganisation, SourceConnection]]:
     organisation = XeroOrganisation()

@@ -21,13 +21,6 @@ WINDOW = Window(START, START + timedelta(days=5))
 MINUTE = timedelta(minutes=1)
 
 
-@pytest.fixture(autouse=True)
-def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("avoir.sources.vendor_http.BACKOFF_FACTOR", 0.001)
-
-
 @pytest.fixture
 def server() -> Zabbix:
     return Zabbix()
