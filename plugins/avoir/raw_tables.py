@@ -8,7 +8,7 @@ from datetime import datetime
 import psycopg
 from psycopg import sql
 
-from avoir.sources.model import System, Table, month_start
+from avoir.sources.model import System, Table, month_after, month_start
 from avoir.sources.register import RAW_SCHEMAS, RAW_TABLES
 
 _LOADS_DDL = """
@@ -229,7 +229,7 @@ def create_partitions(
     """
     start = month_start(first.year, first.month)
     while start <= last:
-        end = month_start(start.year + start.month // 12, start.month % 12 + 1)
+        end = month_after(start)
         name = f"{table.name}_{start:%Y_%m}"
         if not _exists(connection, schema, name):
             connection.execute(

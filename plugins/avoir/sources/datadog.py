@@ -25,7 +25,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeGuard
+from typing import Any
 
 from avoir.sources.datadog_histories import SLO_FIGURES
 from avoir.sources.datadog_slos import MONITOR_SETTINGS, SLO_ID, slo_reader
@@ -40,6 +40,7 @@ from avoir.sources.model import (
     Window,
 )
 from avoir.sources.monitoring import CHECKS, SCHEMA, STATES, StateName
+from avoir.sources.record_making import is_whole
 from avoir.sources.unannounced_pages import all_agreed
 from avoir.sources.vendor_http import IncompleteAnswerError, VendorApi
 
@@ -251,7 +252,7 @@ def _check(
         _instant(at).isoformat(),
         state,
         said,
-        str(took) if _is_whole(took) else None,
+        str(took) if is_whole(took) else None,
     )
 
 
@@ -280,17 +281,13 @@ def _id(result: dict[str, Any]) -> str:
 
 def _whole(result: dict[str, Any], name: str) -> int | None:
     found = _attributes(result).get(name)
-    return found if _is_whole(found) else None
+    return found if is_whole(found) else None
 
 
 def _finished(result: dict[str, Any]) -> int | None:
     """When a run finished, in milliseconds since 1970; None where it does not say, or not in this century."""
     at = _whole(result, "finished_at")
     return at if at is not None and 0 <= at < _LAST_MS else None
-
-
-def _is_whole(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _instant(at: int) -> datetime:

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any, TypeGuard
 
-from avoir.sources.model import Rejected, Table, Window, month_start, text_columns
+from avoir.sources.model import Rejected, Table, Window, month_after, month_start, text_columns
 from avoir.sources.monitoring import STATES, State, StateName, within
+from avoir.sources.record_making import is_whole
 from avoir.sources.vendor_http import IncompleteAnswerError
 
 #: What Datadog makes of a whole UTC month, of an SLO, each of its monitors and each group: it judges nothing.
@@ -145,8 +146,7 @@ def states_of(part: Part, month: Window, label: str) -> Iterator[State | Rejecte
 
 def is_whole_month(month: Window) -> bool:
     """Whether what is asked for is all of a UTC month."""
-    following = month_start(month.start.year + month.start.month // 12, month.start.month % 12 + 1)
-    return month.end == following
+    return month.end == month_after(month.start)
 
 
 def figures_of(slo: Objective, data: Record, month: Window) -> Iterator[tuple[str | None, ...] | Rejected]:
@@ -203,10 +203,6 @@ def _whole(value: object) -> int | None:
         return value
     found = re.fullmatch(r"(\d{1,12})\.0+", value, re.ASCII) if isinstance(value, str) else None
     return int(found[1]) if found else None
-
-
-def is_whole(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def is_second(value: object) -> TypeGuard[int]:

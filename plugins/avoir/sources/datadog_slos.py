@@ -42,13 +42,13 @@ from avoir.sources.datadog_histories import (
     figures_of,
     has_history,
     is_second,
-    is_whole,
     is_whole_month,
     must_be_said,
     states_of,
 )
 from avoir.sources.model import Landed, Rejected, Rows, Table, Window, text_columns
 from avoir.sources.monitoring import STATES, State
+from avoir.sources.record_making import is_whole
 from avoir.sources.unannounced_pages import all_agreed
 from avoir.sources.vendor_http import IncompleteAnswerError, VendorApi
 

@@ -162,8 +162,7 @@ class Window:
         """The window cut at the borders of UTC months, in order; the pieces join up to the window."""
         start = self.start
         while start < self.end:
-            following = month_start(start.year + start.month // 12, start.month % 12 + 1)
-            end = min(following, self.end)
+            end = min(month_after(start), self.end)
             yield Window(start, end)
             start = end
 
@@ -174,6 +173,11 @@ class Window:
 def month_start(year: int, month: int) -> datetime:
     """First instant of a UTC month."""
     return datetime(year, month, 1, tzinfo=UTC)
+
+
+def month_after(instant: datetime) -> datetime:
+    """First instant of the UTC month that follows that of an instant in UTC."""
+    return month_start(instant.year + instant.month // 12, instant.month % 12 + 1)
 
 
 @dataclass(frozen=True)

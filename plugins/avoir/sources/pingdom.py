@@ -16,11 +16,12 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, TypeGuard
+from typing import Any
 
 from avoir.sources.announced_pages import all_announced
 from avoir.sources.model import Landed, Option, Rejected, Rows, SourceConnection, System, Window
 from avoir.sources.monitoring import SCHEMA, STATES, State, StateName, within
+from avoir.sources.record_making import is_whole
 from avoir.sources.vendor_http import IncompleteAnswerError, VendorApi
 
 #: Checks of a page.
@@ -73,7 +74,7 @@ def _states_of(api: VendorApi, check: Any, window: Window) -> Iterator[State | R
         yield _rejected(check, "missing_key", f"{api.source.option('monitor_name')} is empty")
         return
     created = check.get("created")
-    if not _is_whole(created) or not 0 <= created < _LAST_SECOND:
+    if not is_whole(created) or not 0 <= created < _LAST_SECOND:
         yield _rejected(check, "bad_instant", f"created is not a second of this century: {created!r}")
         return
     created_at = datetime.fromtimestamp(created, UTC)
@@ -107,10 +108,10 @@ def _state(monitor: str, stretch: Any) -> State | Rejected | None:
         return _rejected(stretch, "malformed", f"a state of {monitor} is no object")
     start, end, said = stretch.get("timefrom"), stretch.get("timeto"), stretch.get("status")
     payload = {"monitor": monitor, "state": stretch}
-    if _is_whole(start) and 0 <= start < _LAST_SECOND:
+    if is_whole(start) and 0 <= start < _LAST_SECOND:
         # The key, by which a later state is known to make this one good.
         payload["from_at"] = datetime.fromtimestamp(start, UTC).isoformat()
-    if not _is_whole(start) or not _is_whole(end):
+    if not is_whole(start) or not is_whole(end):
         return _rejected(payload, "malformed", "a state without its begin or end in whole seconds")
     if not 0 <= start <= end < _LAST_SECOND:
         reason = f"it does not end after it begins in this century: {start} to {end}"
@@ -122,10 +123,6 @@ def _state(monitor: str, stretch: Any) -> State | Rejected | None:
         return None
     start_at, end_at = (datetime.fromtimestamp(second, UTC) for second in (start, end))
     return State(monitor, start_at, end_at, state, said)
-
-
-def _is_whole(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _rejected(payload: Any, code: str, reason: str) -> Rejected:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import TypeGuard
 
 from avoir.sources.model import Rejected, Table
 
@@ -33,6 +34,11 @@ def id_of(value: object) -> str:
     """A record's number as text; '' where it is none that Postgres can keep as a bigint."""
     text = "" if isinstance(value, bool) else text_of(value)
     return text if _ID.fullmatch(text) else ""
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether a field is a whole number; true and false are none."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def inner(record: Mapping[str, object], *names: str) -> object:
